@@ -1,0 +1,47 @@
+# repousse: everything a developer or a new user runs. `make demo` and `make test` need Python 3.11+ and a
+# C++ compiler, nothing else.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+READY  := $(VENV)/.ready
+BUILT  := $(VENV)/.built
+NATIVE := CMakeLists.txt $(shell find src native -name '*.cpp' -o -name '*.h')
+
+.PHONY: demo test check check-long bench wheel clean
+
+demo: $(BUILT)
+	$(BIN)/python -m repousse.apps.demo --out out
+
+test: $(BUILT)
+	$(BIN)/python -m pytest -n 2
+
+check: $(BUILT)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest tests/test_layers.py
+
+check-long: $(BUILT)
+	$(BIN)/python -m pytest -m long
+
+bench: $(BUILT)
+	$(BIN)/python -m benchmarks.run
+
+wheel: $(READY)
+	$(PIP) wheel -q -c constraints.txt --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf build dist out .pytest_cache .ruff_cache .hypothesis $(VENV)
+
+# torch first: with it in place no other package pulls a build for another accelerator.
+$(READY): constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("repousse needs Python 3.11 or newer; set PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -q -c constraints.txt torch
+	touch $@
+
+$(BUILT): $(READY) $(NATIVE)
+	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	touch $@

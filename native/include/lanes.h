@@ -1,0 +1,247 @@
+// Vectors of RP_LANES numbers. The compiler's vector types carry the arithmetic; the few operations they lack are
+// here. A vector wider than the instruction set is a trap (it is split into scalars), hence one object per set.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define RP_JOIN2(a, b) a##_##b
+#define RP_JOIN(a, b) RP_JOIN2(a, b)
+// An exported kernel: its name ends in the instruction set.
+#define RP_KERNEL(name) extern "C" __attribute__((visibility("default"))) int64_t RP_JOIN(name, RP_ISA)
+#define RP_INLINE inline __attribute__((always_inline))
+
+namespace rp::RP_ISA {
+
+constexpr int kLanes = RP_LANES;
+using Floats = float __attribute__((vector_size(4 * RP_LANES)));
+using Ints = int32_t __attribute__((vector_size(4 * RP_LANES)));
+using Float4 = float __attribute__((vector_size(16)));
+using Int4 = int32_t __attribute__((vector_size(16)));
+
+template <class Vector, class Scalar>
+RP_INLINE Vector load(const Scalar* from) {
+  Vector value;
+  std::memcpy(&value, from, sizeof(value));
+  return value;
+}
+template <class Vector, class Scalar>
+RP_INLINE void store(Scalar* to, Vector value) {
+  std::memcpy(to, &value, sizeof(value));
+}
+RP_INLINE Floats splat(float value) { return value - Floats{}; }
+RP_INLINE Ints splat(int32_t value) { return value - Ints{}; }
+RP_INLINE Floats to_float(Ints value) { return __builtin_convertvector(value, Floats); }
+
+RP_INLINE Ints iota() {
+  Ints value;
+  for (int lane = 0; lane < kLanes; ++lane) value[lane] = lane;
+  return value;
+}
+
+// One bit per lane, set where a lane of `condition` (a comparison's result) is true.
+RP_INLINE uint32_t bits(Ints condition) {
+#if RP_LANES == 16
+  return static_cast<uint32_t>(_mm512_movepi32_mask(reinterpret_cast<__m512i>(condition)));
+#elif RP_LANES == 8
+  return static_cast<uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(condition)));
+#elif defined(__x86_64__)
+  return static_cast<uint32_t>(_mm_movemask_ps(reinterpret_cast<__m128>(condition)));
+#else
+  uint32_t result = 0;
+  for (int lane = 0; lane < kLanes; ++lane) result |= (condition[lane] < 0 ? 1u : 0u) << lane;
+  return result;
+#endif
+}
+
+// The result of a comparison in its cheapest form: a mask register where there are such, else a vector.
+#if RP_LANES == 16
+using Mask = __mmask16;
+RP_INLINE Mask equal(Ints a, Ints b) {
+  return _mm512_cmpeq_epi32_mask(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b));
+}
+RP_INLINE Mask less(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+RP_INLINE Mask not_negative(Ints a) { return _mm512_cmpge_epi32_mask(reinterpret_cast<__m512i>(a), __m512i{}); }
+RP_INLINE uint32_t bits(Mask mask) { return mask; }
+RP_INLINE Floats blend(Mask mask, Floats yes, Floats no) {
+  return reinterpret_cast<Floats>(_mm512_mask_mov_ps(no, mask, yes));
+}
+RP_INLINE Ints blend(Mask mask, Ints yes, Ints no) {
+  return reinterpret_cast<Ints>(
+      _mm512_mask_mov_epi32(reinterpret_cast<__m512i>(no), mask, reinterpret_cast<__m512i>(yes)));
+}
+#else
+using Mask = Ints;
+RP_INLINE Mask equal(Ints a, Ints b) { return a == b; }
+RP_INLINE Mask less(Floats a, Floats b) { return a < b; }
+RP_INLINE Mask not_negative(Ints a) { return a >= 0; }
+RP_INLINE Floats blend(Mask mask, Floats yes, Floats no) { return mask ? yes : no; }
+RP_INLINE Ints blend(Mask mask, Ints yes, Ints no) { return mask ? yes : no; }
+#endif
+
+RP_INLINE Floats select(Ints condition, Floats yes, Floats no) { return condition ? yes : no; }
+RP_INLINE Ints select(Ints condition, Ints yes, Ints no) { return condition ? yes : no; }
+RP_INLINE Ints min(Ints a, Ints b) { return a < b ? a : b; }
+RP_INLINE Ints max(Ints a, Ints b) { return a > b ? a : b; }
+
+// min and max of floats are a < b ? a : b and a > b ? a : b: the second operand where one is NaN.
+RP_INLINE Floats min(Floats a, Floats b) {
+#if RP_LANES == 16
+  return reinterpret_cast<Floats>(_mm512_min_ps(a, b));
+#elif RP_LANES == 8
+  return reinterpret_cast<Floats>(_mm256_min_ps(a, b));
+#else
+  return a < b ? a : b;
+#endif
+}
+RP_INLINE Floats max(Floats a, Floats b) {
+#if RP_LANES == 16
+  return reinterpret_cast<Floats>(_mm512_max_ps(a, b));
+#elif RP_LANES == 8
+  return reinterpret_cast<Floats>(_mm256_max_ps(a, b));
+#else
+  return a > b ? a : b;
+#endif
+}
+
+// Nearest integer, halves to even. The value must fit into int32 (else the result is arbitrary).
+RP_INLINE Ints round_to_int(Floats value) {
+#if RP_LANES == 16
+  return reinterpret_cast<Ints>(_mm512_cvtps_epi32(value));
+#elif RP_LANES == 8
+  return reinterpret_cast<Ints>(_mm256_cvtps_epi32(value));
+#elif defined(__x86_64__)
+  return reinterpret_cast<Ints>(_mm_cvtps_epi32(value));
+#else
+  Ints result;
+  for (int lane = 0; lane < kLanes; ++lane) result[lane] = static_cast<int32_t>(std::lrintf(value[lane]));
+  return result;
+#endif
+}
+
+// Vectors made of, or taken apart into, kLanes / 4 quads of neighbouring numbers. Through registers: a wide load of
+// what narrow stores have just written has to wait for them.
+template <class Vector, class Scalar>
+RP_INLINE Vector load_quads(const Scalar* const* quads) {
+#if RP_LANES == 16
+  const auto quad = [&](int i) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(quads[i])); };
+  const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(quad(0)), quad(1), 1);
+  const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(quad(2)), quad(3), 1);
+  return reinterpret_cast<Vector>(_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1));
+#elif RP_LANES == 8
+  const auto quad = [&](int i) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(quads[i])); };
+  return reinterpret_cast<Vector>(_mm256_inserti128_si256(_mm256_castsi128_si256(quad(0)), quad(1), 1));
+#else
+  return load<Vector>(quads[0]);
+#endif
+}
+template <class Vector, class Scalar>
+RP_INLINE void store_quads(Scalar* const* quads, Vector value) {
+#if RP_LANES == 16
+  const __m512i all = reinterpret_cast<__m512i>(value);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(quads[0]), _mm512_castsi512_si128(all));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(quads[1]), _mm512_extracti32x4_epi32(all, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(quads[2]), _mm512_extracti32x4_epi32(all, 2));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(quads[3]), _mm512_extracti32x4_epi32(all, 3));
+#elif RP_LANES == 8
+  const __m256i all = reinterpret_cast<__m256i>(value);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(quads[0]), _mm256_castsi256_si128(all));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(quads[1]), _mm256_extracti128_si256(all, 1));
+#else
+  store(quads[0], value);
+#endif
+}
+
+// Four numbers from each of kLanes rows (row i at rows[i]), as four columns of kLanes, and back.
+struct Columns {
+  Floats x, y, z, w;
+};
+
+#if RP_LANES == 16
+RP_INLINE __m512 join(const float* a, const float* b, const float* c, const float* d) {
+  const __m256 low = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1);
+  const __m256 high = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(c)), _mm_loadu_ps(d), 1);
+  return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+}
+// Transposes the 4x4 blocks inside every 128-bit quarter set: input register j holds rows j, j+4, j+8, j+12.
+RP_INLINE void transpose_quarters(__m512& a, __m512& b, __m512& c, __m512& d) {
+  const __m512 ab_low = _mm512_unpacklo_ps(a, b), ab_high = _mm512_unpackhi_ps(a, b);
+  const __m512 cd_low = _mm512_unpacklo_ps(c, d), cd_high = _mm512_unpackhi_ps(c, d);
+  a = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab_low), _mm512_castps_pd(cd_low)));
+  b = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab_low), _mm512_castps_pd(cd_low)));
+  c = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab_high), _mm512_castps_pd(cd_high)));
+  d = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab_high), _mm512_castps_pd(cd_high)));
+}
+RP_INLINE Columns gather_rows(const float* const* rows) {
+  __m512 a = join(rows[0], rows[4], rows[8], rows[12]), b = join(rows[1], rows[5], rows[9], rows[13]);
+  __m512 c = join(rows[2], rows[6], rows[10], rows[14]), d = join(rows[3], rows[7], rows[11], rows[15]);
+  transpose_quarters(a, b, c, d);
+  return {reinterpret_cast<Floats>(a), reinterpret_cast<Floats>(b), reinterpret_cast<Floats>(c),
+          reinterpret_cast<Floats>(d)};
+}
+#elif RP_LANES == 8
+RP_INLINE __m256 join(const float* a, const float* b) {
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1);
+}
+RP_INLINE void transpose_halves(__m256& a, __m256& b, __m256& c, __m256& d) {
+  const __m256d ab_low = _mm256_castps_pd(_mm256_unpacklo_ps(a, b)), ab_high = _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
+  const __m256d cd_low = _mm256_castps_pd(_mm256_unpacklo_ps(c, d)), cd_high = _mm256_castps_pd(_mm256_unpackhi_ps(c, d));
+  a = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_low, cd_low));
+  b = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_low, cd_low));
+  c = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_high, cd_high));
+  d = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_high, cd_high));
+}
+RP_INLINE Columns gather_rows(const float* const* rows) {
+  __m256 a = join(rows[0], rows[4]), b = join(rows[1], rows[5]), c = join(rows[2], rows[6]), d = join(rows[3], rows[7]);
+  transpose_halves(a, b, c, d);
+  return {reinterpret_cast<Floats>(a), reinterpret_cast<Floats>(b), reinterpret_cast<Floats>(c),
+          reinterpret_cast<Floats>(d)};
+}
+#else
+RP_INLINE Columns gather_rows(const float* const* rows) {
+  Columns result;
+  for (int lane = 0; lane < kLanes; ++lane) {
+    result.x[lane] = rows[lane][0];
+    result.y[lane] = rows[lane][1];
+    result.z[lane] = rows[lane][2];
+    result.w[lane] = rows[lane][3];
+  }
+  return result;
+}
+#endif
+
+// The inverse: row i goes to to[i * stride].
+template <int stride = 4>
+RP_INLINE void store_rows(float* to, const Columns& columns) {
+#if RP_LANES == 16
+  __m512 a = columns.x, b = columns.y, c = columns.z, d = columns.w;
+  transpose_quarters(a, b, c, d);  // now register j holds rows j, j+4, j+8, j+12
+  const __m512 registers[4] = {a, b, c, d};
+  for (int j = 0; j < 4; ++j) {
+    _mm_storeu_ps(to + stride * j, _mm512_castps512_ps128(registers[j]));
+    _mm_storeu_ps(to + stride * (j + 4), _mm512_extractf32x4_ps(registers[j], 1));
+    _mm_storeu_ps(to + stride * (j + 8), _mm512_extractf32x4_ps(registers[j], 2));
+    _mm_storeu_ps(to + stride * (j + 12), _mm512_extractf32x4_ps(registers[j], 3));
+  }
+#elif RP_LANES == 8
+  __m256 registers[4] = {columns.x, columns.y, columns.z, columns.w};
+  transpose_halves(registers[0], registers[1], registers[2], registers[3]);
+  for (int j = 0; j < 4; ++j) {
+    _mm_storeu_ps(to + stride * j, _mm256_castps256_ps128(registers[j]));
+    _mm_storeu_ps(to + stride * (j + 4), _mm256_extractf128_ps(registers[j], 1));
+  }
+#else
+  for (int lane = 0; lane < kLanes; ++lane) {
+    to[stride * lane] = columns.x[lane];
+    to[stride * lane + 1] = columns.y[lane];
+    to[stride * lane + 2] = columns.z[lane];
+    to[stride * lane + 3] = columns.w[lane];
+  }
+#endif
+}
+
+}  // namespace rp::RP_ISA

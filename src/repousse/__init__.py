@@ -1,0 +1,1 @@
+"""repousse turns pictures back into shapes: a differentiable renderer for meshes."""

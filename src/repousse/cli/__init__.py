@@ -1,0 +1,75 @@
+"""The command line: one command per application, its flags are the application's settings."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stderr
+from io import StringIO
+
+import tyro
+
+from repousse.apps.common import InputError
+from repousse.apps.demo import Demo, demo
+from repousse.apps.draw import Draw, draw
+from repousse.apps.find_camera import FindCamera, find_camera
+from repousse.apps.fit_texture import FitTexture, fit_texture
+from repousse.apps.fit_vertices import FitVertices, fit_vertices
+
+Command = Draw | FitVertices | FitTexture | FindCamera | Demo
+COMMANDS = {
+    "draw": Draw,
+    "fit-vertices": FitVertices,
+    "fit-texture": FitTexture,
+    "find-camera": FindCamera,
+    "demo": Demo,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, or 2 after one line on stderr if the input cannot be used."""
+    try:
+        _run(_parse(arguments))
+    except InputError as error:
+        print(f"repousse: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("repousse: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> Command:
+    complaint = StringIO()
+    try:
+        with redirect_stderr(complaint):
+            return tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="repousse", args=arguments)
+    except SystemExit as stop:
+        if stop.code == 2:
+            raise InputError(_unboxed(complaint.getvalue())) from None
+        raise
+
+
+def _run(command: Command) -> None:
+    match command:
+        case Draw():
+            print(draw(command))
+        case FitVertices():
+            print(fit_vertices(command))
+        case FitTexture():
+            print(fit_texture(command))
+        case FindCamera():
+            print(find_camera(command))
+        case Demo():
+            demo(command)
+
+
+def _unboxed(text: str) -> str:
+    """The first paragraph of a message that the parser has drawn a box around."""
+    sentence: list[str] = []
+    for line in text.splitlines():
+        words = line.strip("│ ")
+        if line.startswith("╭"):
+            continue
+        if not words or set(words) <= set("─╰╯"):
+            break
+        sentence.append(words)
+    return " ".join(sentence) or "these arguments cannot be used; see --help"

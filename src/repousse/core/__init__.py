@@ -1,0 +1,1 @@
+"""Foundation: the native library and checks shared by all layers."""

@@ -1,0 +1,53 @@
+"""Normals of faces and vertices."""
+
+import torch
+from torch import Tensor
+
+
+def face_normals(positions: Tensor, faces: Tensor) -> Tensor:
+    """Unit normals of faces by the right-hand rule: they point to where the face looks counter-clockwise.
+
+    >>> face_normals(torch.eye(3), torch.tensor([[0, 1, 2]]))
+    tensor([[0.5774, 0.5774, 0.5774]])
+
+    positions  float (V, 3) or (B, V, 3)
+    faces      int   (F, 3)
+    result     float (F, 3) or (B, F, 3); zero for faces without area
+
+    Differentiable in `positions`; faces without area get zero derivative.
+    """
+    return _unit(_doubled_areas(positions, faces))
+
+
+def vertex_normals(positions: Tensor, faces: Tensor) -> Tensor:
+    """Unit normals of vertices: the mean of the normals of the faces around them, weighted by area.
+
+    >>> cube().with_attribute("normal", vertex_normals(cube().positions, cube().faces))
+    Mesh(8 vertices, 12 faces, normal, uv)
+
+    positions  float (V, 3) or (B, V, 3)
+    faces      int   (F, 3)
+    result     float (V, 3) or (B, V, 3); zero for vertices without faces, or whose faces cancel
+
+    Differentiable in `positions`; where the result is zero, so is its derivative.
+    """
+    shares = _doubled_areas(positions, faces).repeat_interleave(3, dim=-2)
+    return _unit(torch.zeros_like(positions).index_add(-2, faces.flatten(), shares))
+
+
+def _doubled_areas(positions: Tensor, faces: Tensor) -> Tensor:
+    """Normals (..., F, 3) as long as twice the faces' areas."""
+    # index_select, because the derivative of indexing by a tensor is many times slower on the CPU.
+    corners = positions.index_select(-2, faces.flatten()).unflatten(-2, (-1, 3))
+    a, b, c = corners.unbind(-2)
+    return torch.linalg.cross(b - a, c - a)
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    """Vectors of unit length; zero, with zero derivative, where the vector vanishes."""
+    # A direction does not depend on the scale, so dividing by the largest component first changes neither the
+    # result nor its derivative, and keeps the squares of tiny and of huge vectors in range.
+    largest = vectors.detach().abs().amax(dim=-1, keepdim=True)
+    vanishes = largest < torch.finfo(vectors.dtype).tiny
+    scaled = torch.where(vanishes, 0, vectors / torch.where(vanishes, 1, largest))
+    return scaled / torch.where(vanishes, 1, scaled.square().sum(dim=-1, keepdim=True)).sqrt()

@@ -1,0 +1,150 @@
+"""Mesh files: load and save."""
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from repousse.geometry import Attribute, Mesh
+
+from .corners import Corners, weld
+from .files import read_bytes, write_bytes
+from .obj import read_obj, write_obj
+from .off import read_off, write_off
+from .ply import read_ply, write_ply
+from .scenes import read_gltf, read_stl, write_glb, write_stl
+
+_READERS: dict[str, Callable[[bytes, Path], Corners]] = {
+    ".obj": read_obj,
+    ".ply": read_ply,
+    ".stl": read_stl,
+    ".off": read_off,
+    ".glb": read_gltf,
+    ".gltf": read_gltf,
+}
+# What each format can hold, and in how many channels.
+_HOLDS = {
+    ".obj": {"uv": (2,), "normal": (3,), "color": (3,)},
+    ".ply": {"uv": (2,), "normal": (3,), "color": (3, 4)},
+    ".stl": {},
+    ".off": {"uv": (2,), "normal": (3,), "color": (3, 4)},
+    ".glb": {"uv": (2,), "normal": (3,), "color": (3, 4)},
+}
+
+
+def load(path: str | os.PathLike[str], *, dtype: torch.dtype = torch.float32) -> Mesh:
+    """Read a mesh from OBJ, PLY, STL, OFF, GLB or glTF, by the ending of its name.
+
+    >>> load("spot.obj.gz")
+    Mesh(2930 vertices, 5856 faces, uv)
+
+    path   the file; it may be packed, with .gz behind the ending
+    dtype  torch.float32 or torch.float64, of positions and attributes
+
+    Vertices at exactly the same position become one, whatever else they carry, so that a seam of the texture
+    is no boundary of the surface; attributes ("uv", "normal", "color") keep their own index per face corner.
+    Order is that of first appearance. Polygons become fans, all meshes of a scene one mesh. uv has v upwards
+    (v = 0 is the bottom row of a texture); colours are in [0, 1] (OBJ: as the file has them).
+
+    Materials and textures are not loaded: a warning names them. No file outside the folder of `path` is
+    opened. FileNotFoundError if there is no file; ValueError for an unknown ending and for a file that is
+    empty, cut off, not of its format, without faces, or has numbers that are not finite or indices without a
+    vertex (it names them).
+    """
+    path = Path(path)
+    kind = _kind("load", path, tuple(_READERS))
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"load: `dtype` should be torch.float32 or torch.float64, got {dtype}")
+    corners = _READERS[kind](read_bytes("load", path), path)
+    corners.check(f"load: {path}")
+    corners.fill()
+    exact = np.float32 if dtype == torch.float32 else np.float64
+    for numbers in (corners.positions, *(values for values, _ in corners.attributes.values())):
+        if np.abs(numbers).max() > np.finfo(exact).max:
+            raise ValueError(
+                f"load: {path} has numbers too large for float32; use load(..., dtype=torch.float64)"
+            )
+    positions, faces = _tensors(corners.positions, corners.faces, exact)
+    attributes = {
+        name: Attribute(*_tensors(values, index, exact))
+        for name, (values, index) in corners.attributes.items()
+    }
+    if corners.notes:
+        warnings.warn(f"load: {path}: {'; '.join(corners.notes)}", stacklevel=2)
+    return Mesh(positions, faces, attributes)
+
+
+def save(path: str | os.PathLike[str], mesh: Mesh) -> None:
+    """Write a mesh to OBJ, PLY, STL, OFF or GLB, by the ending of the name; ".gz" behind it packs the file.
+
+    >>> save("shape.obj", mesh)
+
+    Holds positions and the attributes "uv", "normal" and "color"; a warning names others, which are lost.
+    `load` returns the same positions, faces and attributes at the corners, within these limits: PLY keeps
+    colours in 8 bits; GLB is always float32 and turns v upside down (error up to 1e-7); OBJ has no alpha, OFF
+    none that is 1 everywhere; STL has only triangles, so vertices come in another order and those without
+    faces are lost. Positions that are exactly equal become one vertex on loading.
+
+    The file appears in one step: if anything fails, an older file stays as it was. ValueError for an unknown
+    ending, a mesh with several poses or several packed meshes, and positions that are not finite.
+    """
+    path = Path(path)
+    kind = _kind("save", path, tuple(_HOLDS))
+    corners = _corners(mesh)
+    corners.check("save: the mesh")
+    for name, (values, _) in list(corners.attributes.items()):
+        if name == "color" and kind == ".obj" and values.shape[1] == 4:
+            corners.notes.append("the alpha of 'color' (OBJ has none)")
+        elif values.shape[1] not in _HOLDS[kind].get(name, ()):
+            corners.notes.append(f"attribute {name!r} with {values.shape[1]} channels")
+            del corners.attributes[name]
+    double = mesh.positions.dtype == torch.float64
+    digits = 17 if double else 9  # as many as it takes to read the same numbers again
+    writers: dict[str, Callable[[], bytes]] = {
+        ".obj": lambda: write_obj(corners, digits),
+        ".ply": lambda: write_ply(corners, double),
+        ".stl": lambda: write_stl(corners),
+        ".off": lambda: write_off(corners, digits),
+        ".glb": lambda: write_glb(corners),
+    }
+    write_bytes("save", path, writers[kind]())
+    if corners.notes:
+        warnings.warn(f"save: {path} cannot hold {' and '.join(corners.notes)}", stacklevel=2)
+
+
+def _kind(caller: str, path: Path, known: tuple[str, ...]) -> str:
+    endings = [ending.lower() for ending in path.suffixes]
+    if endings[-1:] == [".gz"]:
+        endings.pop()
+    if not endings or endings[-1] not in known:
+        hint = "; save as .glb instead" if endings[-1:] == [".gltf"] else ""
+        raise ValueError(f"{caller}: {path.name!r} should end in {', '.join(known)}, or that and .gz{hint}")
+    return endings[-1]
+
+
+def _tensors(
+    values: np.ndarray, faces: np.ndarray, exact: type[np.floating]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    rows, index = weld(values.astype(exact), faces)
+    return torch.from_numpy(rows), torch.from_numpy(index.astype(np.int32))
+
+
+def _corners(mesh: Mesh) -> Corners:
+    if mesh.ranges is not None:
+        raise ValueError("save: this is several meshes packed into one; save them one by one")
+    parts = {"positions": mesh.positions, **{name: a.values for name, a in mesh.attributes.items()}}
+    for name, values in parts.items():
+        if values.ndim != 2:
+            raise ValueError(
+                f"save: `{name}` has {len(values)} poses, a file holds one; save "
+                "mesh.with_positions(positions[i]) with attributes of shape (Va, C)"
+            )
+
+    def numbers(tensor: torch.Tensor) -> np.ndarray:
+        return tensor.detach().cpu().numpy().astype(np.int64 if tensor.dtype == torch.int32 else np.float64)
+
+    attributes = {name: (numbers(a.values), numbers(a.faces)) for name, a in mesh.attributes.items()}
+    return Corners(numbers(mesh.positions), numbers(mesh.faces), attributes)

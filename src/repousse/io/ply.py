@@ -1,0 +1,206 @@
+"""PLY, text and binary.
+
+Read here and not by trimesh, which refuses binary files that mix triangles and quads, merges texture
+coordinates by a tolerance, and loses vertex colours of files with texture coordinates per corner.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .corners import Corners, split
+
+_SHORT = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"}
+_LONG = {"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4"}
+_TYPES = _SHORT | _LONG | {"float": "f4", "double": "f8", "float32": "f4", "float64": "f8"}
+_UV = (("s", "t"), ("u", "v"), ("texture_u", "texture_v"))
+_RGB = ("red", "green", "blue")
+_NORMAL = ("nx", "ny", "nz")
+
+
+@dataclass
+class _Property:
+    name: str
+    kind: str  # numpy's name of the type, without byte order
+    count: str | None = None  # the type of the length, of a list
+
+
+@dataclass
+class _Element:
+    name: str
+    rows: int
+    properties: list[_Property] = field(default_factory=list)
+
+
+def read_ply(data: bytes, path: Path) -> Corners:
+    """Parse a PLY file; polygons become fans. Colours of an integer type become [0, 1]. Reads positions,
+    normals, uv (of vertices or of corners, "texcoord") and colours (of vertices or of faces)."""
+    try:
+        elements, encoding, notes, body = _header(data)
+        if encoding == "ascii":
+            # Text is read as if it were binary with nothing but doubles.
+            body = np.array([float(word) for word in body.split()], dtype="<f8").tobytes()
+        order = ">" if encoding == "binary_big_endian" else "<"
+        tables, offset = {}, 0
+        for element in elements:
+            tables[element.name], offset = _table(element, body, offset, order, encoding == "ascii")
+        if any(axis not in tables.get("vertex", {}) for axis in "xyz"):
+            raise ValueError("it has no vertices with x, y and z")
+        return _corners(tables, {element.name: element for element in elements}, notes)
+    except (ValueError, KeyError, IndexError, OverflowError, MemoryError) as error:
+        raise ValueError(f"load: {path} is not an intact PLY file ({error}); is it cut off?") from error
+
+
+def _header(data: bytes) -> tuple[list[_Element], str, list[str], bytes]:
+    """Elements, encoding, notes, and the bytes behind the header."""
+    end = data.find(b"end_header")
+    line_end = data.find(b"\n", end)
+    if not data.startswith(b"ply") or end < 0 or line_end < 0:
+        raise ValueError("no header from `ply` to `end_header`")
+    elements: list[_Element] = []
+    encoding, notes = "", []
+    for line in data[:end].decode("utf-8", errors="replace").splitlines():
+        words = line.split()
+        match words:
+            case ["format", encoding, *_]:
+                pass
+            case ["element", name, rows]:
+                elements.append(_Element(name, int(rows)))
+            case ["property", "list", count, kind, name]:
+                elements[-1].properties.append(_Property(name, _TYPES[kind], _TYPES[count]))
+            case ["property", kind, name]:
+                elements[-1].properties.append(_Property(name, _TYPES[kind]))
+            case ["comment", key, *name] if key.lower() == "texturefile":
+                notes.append(f"texture {' '.join(name)!r} was not loaded")
+    if encoding not in ("ascii", "binary_little_endian", "binary_big_endian"):
+        raise ValueError(f"unknown format {encoding!r}")
+    return elements, encoding, notes, data[line_end + 1 :]
+
+
+def _table(
+    element: _Element, body: bytes, offset: int, order: str, text: bool
+) -> tuple[dict[str, np.ndarray | list[np.ndarray]], int]:
+    """The columns of an element, and its end. Lists are an (N, k) array, or N arrays if lengths differ."""
+
+    def kind(name: str) -> str:
+        return "<f8" if text else order + name
+
+    # All lists as long as in the first row, which is the rule: then the rows are alike and read at once.
+    fields: list[tuple] = []
+    start = offset
+    for p in element.properties if element.rows else ():
+        if p.count is not None:
+            length = int(np.frombuffer(body, kind(p.count), 1, start)[0])
+            fields += [(f"{p.name} count", kind(p.count)), (p.name, kind(p.kind), (length,))]
+        else:
+            fields.append((p.name, kind(p.kind)))
+        start = offset + np.dtype(fields).itemsize
+    row = np.dtype(fields)
+    end = offset + element.rows * row.itemsize
+    if end <= len(body):
+        if not fields:
+            return {}, end
+        table = np.frombuffer(body, row, element.rows, offset)
+        lists = [p.name for p in element.properties if p.count is not None]
+        if all((table[f"{name} count"] == table[name].shape[1]).all() for name in lists):
+            return {p.name: table[p.name] for p in element.properties}, end
+    elif not any(p.count for p in element.properties):
+        raise ValueError(
+            f"{element.rows} rows of `{element.name}` are announced, {len(body) - offset} bytes follow"
+        )
+    return _ragged(element, body, offset, {p.name: kind(p.kind) for p in element.properties}, kind)
+
+
+def _ragged(element, body: bytes, offset: int, kinds: dict[str, str], kind):
+    """Rows with lists of different lengths, one by one."""
+    columns: dict[str, list[np.ndarray]] = {p.name: [] for p in element.properties}
+    for _ in range(element.rows):
+        for p in element.properties:
+            length = 1
+            if p.count is not None:
+                length = int(np.frombuffer(body, kind(p.count), 1, offset)[0])
+                offset += np.dtype(kind(p.count)).itemsize
+            if length < 0:
+                raise ValueError(f"a list of {length} entries")
+            columns[p.name].append(np.frombuffer(body, kinds[p.name], length, offset))
+            offset += length * np.dtype(kinds[p.name]).itemsize
+    plain = {p.name for p in element.properties if p.count is None}
+    return {n: np.concatenate(c) if n in plain and c else c for n, c in columns.items()}, offset
+
+
+def _corners(tables: dict[str, dict], elements: dict[str, _Element], notes: list[str]) -> Corners:
+    vertex, face = tables["vertex"], tables.get("face", {})
+    lists = next((face[name] for name in ("vertex_indices", "vertex_index") if name in face), [])
+    flat, lengths = _flatten(lists)
+    corner, owner = _fans(lengths)
+    result = Corners(_stack(vertex, ("x", "y", "z")), flat.astype(np.int64)[corner], notes=notes)
+    if all(name in vertex for name in _NORMAL):
+        result.attributes["normal"] = _stack(vertex, _NORMAL), result.faces
+    texcoord, numbers = _flatten(face.get("texcoord", []))
+    if len(texcoord) and np.array_equal(numbers, 2 * lengths):
+        result.attributes["uv"] = texcoord.astype(np.float64).reshape(-1, 2), corner
+    else:
+        for names in _UV:
+            if all(name in vertex for name in names):
+                result.attributes["uv"] = _stack(vertex, names), result.faces
+    if all(name in vertex for name in _RGB):
+        result.attributes["color"] = _color(vertex, elements["vertex"]), result.faces
+    elif all(name in face for name in _RGB):
+        result.attributes["color"] = _color(face, elements["face"]), np.repeat(owner[:, None], 3, 1)
+    return result
+
+
+def _flatten(lists: np.ndarray | list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """All entries of a list property one after the other, and the length of each list."""
+    if isinstance(lists, np.ndarray):
+        return lists.reshape(-1), np.full(len(lists), lists.shape[1])
+    lengths = np.array([len(row) for row in lists], dtype=np.int64)
+    return np.concatenate([np.zeros(0), *lists]), lengths
+
+
+def _fans(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles of polygons of these lengths: corners (T, 3), counted over all, and polygons (T,)."""
+    triangles = np.maximum(lengths - 2, 0)
+    owner = np.repeat(np.arange(len(lengths)), triangles)
+    local = np.arange(len(owner)) - np.repeat(np.cumsum(triangles) - triangles, triangles)
+    first = (np.cumsum(lengths) - lengths)[owner]
+    return np.stack((first, first + local + 1, first + local + 2), -1), owner
+
+
+def _stack(table: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
+    return np.stack([table[name].astype(np.float64) for name in names], -1)
+
+
+def _color(table: dict[str, np.ndarray], element: _Element) -> np.ndarray:
+    names = (*_RGB, "alpha") if "alpha" in table else _RGB
+    kind = np.dtype(next(p.kind for p in element.properties if p.name == "red"))
+    return _stack(table, names) / (np.iinfo(kind).max if kind.kind in "iu" else 1)
+
+
+def write_ply(corners: Corners, double: bool) -> bytes:
+    """Binary PLY in float or double; colours in 8 bits, as every program expects them. One vertex for each
+    combination of attributes."""
+    kind, letter = ("double", "<f8") if double else ("float", "<f4")
+    present = [name for name in ("normal", "uv", "color") if name in corners.attributes]
+    rows, faces = split(len(corners.positions), [corners.faces] + [corners.attributes[n][1] for n in present])
+    names = {"normal": _NORMAL, "uv": _UV[0], "color": (*_RGB, "alpha")}
+    columns: list[tuple[str, str, np.ndarray]] = []
+    for i, name in enumerate(["position", *present]):
+        values = corners.attributes[name][0] if i else corners.positions
+        values = values[rows[:, i]]
+        if name == "color":
+            values = np.rint(np.clip(values, 0, 1) * 255)
+        for j, column in enumerate(names.get(name, ("x", "y", "z"))[: values.shape[1]]):
+            columns.append((column, "u1" if name == "color" else letter, values[:, j]))
+    vertex = np.zeros(len(rows), dtype=[(name, k) for name, k, _ in columns])
+    for name, _, values in columns:
+        vertex[name] = values
+    face = np.zeros(len(faces), dtype=[("count", "u1"), ("index", "<i4", (3,))])
+    face["count"], face["index"] = 3, faces
+    properties = "".join(f"property {'uchar' if k == 'u1' else kind} {name}\n" for name, k, _ in columns)
+    header = (
+        f"ply\nformat binary_little_endian 1.0\nelement vertex {len(rows)}\n{properties}"
+        f"element face {len(faces)}\nproperty list uchar int vertex_indices\nend_header\n"
+    )
+    return header.encode() + vertex.tobytes() + face.tobytes()

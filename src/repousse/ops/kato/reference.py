@@ -1,0 +1,203 @@
+"""The gradient of Kato et al. (2018) as their released code computes it: slow, float64, meant to be read.
+
+An edge of a triangle that moves by one pixel changes the colour of that pixel; how far a corner must move for
+the edge to arrive there gives a slope. Every front face asks this for every row and column its edges cross:
+
+- *outside*: the pixels beyond the edge, up to the border of the image. They would take the colour of the
+  pixel just inside the edge. Asked only if that pixel shows the face.
+- *inside*: the pixels of the face itself. They would take the colour of the pixel just outside the edge.
+
+A pixel takes part if the loss would fall (`e > 0`), and then pulls the two corners of the edge with `e /
+distance`. The channels are summed *before* this test: the gradient of several channels is not the sum of
+their gradients.
+
+Words used below: a *line* is a column (axis 0) or a row (axis 1) of pixels, at coordinate u; v is the
+coordinate along the line, in which corners move. Pixel coordinates here have their origin in the lower left
+corner, y up; integer coordinates are pixel centres.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Edge(NamedTuple):
+    """A directed edge a -> b and the third corner c, in (u, v) pixels, and the vertex indices of a and b."""
+
+    a: np.ndarray
+    b: np.ndarray
+    c: np.ndarray
+    vertex_a: int
+    vertex_b: int
+
+    def outward(self, axis: int) -> int:
+        """The sign of v on the outer side of this edge of a counter-clockwise face."""
+        rising = self.a[0] < self.b[0]
+        return -1 if rising == (axis == 0) else 1
+
+
+class Line(NamedTuple):
+    """The pixels of one row or column, lowest v first, and what one unit of v is worth in NDC."""
+
+    face_id: np.ndarray
+    image: np.ndarray
+    grad: np.ndarray
+    unit: float
+
+
+def released(
+    positions_ndc: Tensor, faces: Tensor, face_id: Tensor, image: Tensor, grad: Tensor, eps: float = 1e-3
+) -> Tensor:
+    """The pseudo-gradient of a hard image with respect to the corners' screen positions.
+
+    positions_ndc  float (B, V, 2)     x right, y **up**, the image spans [-1, 1]
+    faces          int   (F, 3)        faces that are clockwise in NDC contribute nothing
+    face_id        int   (B, H, W)     the face each pixel shows, -1 for none; row 0 is the top
+    image          float (B, H, W, C)  what the pixels show: alpha, colours, or both together
+    grad           float (B, H, W, C)  gradient of the loss with respect to `image`
+    eps            added to every distance (in NDC) so that no pull is infinite
+
+    Returns float64 (B, V, 2). Square images reproduce the released numbers; for others the width counts for x
+    and the height for y. Where the released code divides zero by zero (an edge along a line of pixel centres)
+    nothing is added.
+    """
+    points = positions_ndc.detach().double().cpu().numpy()
+    corners = faces.detach().cpu().numpy()
+    # Row 0 at the bottom, as in the pixel coordinates of this file.
+    ids = face_id.detach().cpu().numpy()[:, ::-1]
+    pixels = image.detach().double().cpu().numpy()[:, ::-1]
+    slopes = grad.detach().double().cpu().numpy()[:, ::-1]
+    out = np.zeros_like(points)
+    for item in range(len(points)):
+        _one_image(out[item], points[item], corners, ids[item], pixels[item], slopes[item], eps)
+    return torch.from_numpy(out).to(positions_ndc.device)
+
+
+def released_depth(faces_ndc: Tensor, face_id: Tensor, grad: Tensor) -> Tensor:
+    """The gradient of a depth image with respect to its faces' corners: exact inside, none across edges.
+
+    faces_ndc  float (B, F, 3, 3)  corners (x right, y up, camera z); 1/z is linear on the screen
+    face_id    int   (B, H, W)     the face each pixel shows, -1 for none; row 0 is the top
+    grad       float (B, H, W)     gradient of the loss with respect to the depth of each pixel
+
+    Returns float64 (B, F, 3, 3). With screen weights w and `1/z = sum w_k / z_k`: `dz/dz_k = w_k z^2 / z_k^2`
+    and `dz/dx_k = w_k z^2 d(1/z)/dx`, because a corner that moves carries the field along in proportion to
+    its weight.
+    """
+    height, width = face_id.shape[1:]
+    out = torch.zeros(faces_ndc.shape, dtype=torch.float64)
+    for item, row, column in (face_id >= 0).nonzero().tolist():
+        index = int(face_id[item, row, column])
+        corners = faces_ndc[item, index].detach().double().cpu()
+        matrix = torch.cat([corners[:, :2], torch.ones(3, 1, dtype=torch.float64)], 1).T
+        inverse = torch.linalg.inv(matrix)  # w = inverse @ (x, y, 1)
+        x, y = (2 * column + 1 - width) / width, (height - 1 - 2 * row) / height
+        w = (inverse @ torch.tensor([x, y, 1.0], dtype=torch.float64)).clamp(0, 1)
+        w = w / w.sum()
+        z = 1 / (w / corners[:, 2]).sum()
+        slope = (inverse[:, :2] / corners[:, 2:]).sum(0)  # d(1/z) / d(x, y)
+        pull = float(grad[item, row, column]) * w * z * z
+        out[item, index, :, :2] += pull[:, None] * slope
+        out[item, index, :, 2] += pull / corners[:, 2] ** 2
+    return out.to(faces_ndc.device)
+
+
+def _one_image(
+    out: np.ndarray,
+    points: np.ndarray,
+    faces: np.ndarray,
+    face_id: np.ndarray,
+    image: np.ndarray,
+    grad: np.ndarray,
+    eps: float,
+) -> None:
+    """Adds one image's gradient to `out` (V, 2)."""
+    size = np.array([face_id.shape[1], face_id.shape[0]])  # width, height
+    pixel = (points * size + size - 1) / 2
+    # Both sweeps need a pixel that shows the face, so a face that is nowhere seen has no gradient.
+    for index in np.unique(face_id[face_id >= 0]):
+        face = faces[index]
+        if _clockwise(points[face]):
+            continue
+        for k in range(3):
+            trio = face[[k, (k + 1) % 3, (k + 2) % 3]]
+            for axis in (0, 1):
+                a, b, c = pixel[trio][:, [axis, 1 - axis]]
+                edge = Edge(a, b, c, int(trio[0]), int(trio[1]))
+                for u in _lines(edge, int(size[axis])):
+                    at = (slice(None), u) if axis == 0 else u
+                    line = Line(face_id[at], image[at], grad[at], unit=2 / size[1 - axis])
+                    _one_line(out[:, 1 - axis], edge, u, edge.outward(axis), line, int(index), eps)
+
+
+def _clockwise(p: np.ndarray) -> bool:
+    return bool((p[2, 1] - p[0, 1]) * (p[1, 0] - p[0, 0]) < (p[1, 1] - p[0, 1]) * (p[2, 0] - p[0, 0]))
+
+
+def _lines(edge: Edge, count: int) -> range:
+    """The lines an edge crosses. The upper end is truncated towards zero, as C does with (-1, 0)."""
+    low, high = sorted((edge.a[0], edge.b[0]))
+    if low == high:
+        return range(0)
+    return range(max(math.ceil(low), 0), math.trunc(min(high, count - 1)) + 1)
+
+
+def _one_line(out: np.ndarray, edge: Edge, u: int, outward: int, line: Line, index: int, eps: float) -> None:
+    """Both sweeps of one edge along one line; `out` (V,) is the gradient of the vertices' v."""
+    count = len(line.face_id)
+    crossing = _meet(edge.a, edge.b, u)
+    inner = math.floor(crossing) if outward > 0 else math.ceil(crossing)
+    outer = inner + outward
+    if not (0 <= inner < count and 0 <= outer < count):
+        return
+
+    if line.face_id[inner] == index:
+        beyond = np.arange(outer, count) if outward > 0 else np.arange(0, outer + 1)
+        _pull(out, edge, u, crossing, beyond, inner, line, eps)
+
+    limit = _far_side(edge, u, outward, count)
+    low, high = max(min(inner, limit), 0), min(max(inner, limit), count - 1)
+    span = np.arange(low, high + 1)
+    _pull(out, edge, u, crossing, span[line.face_id[span] == index], outer, line, eps)
+
+
+def _meet(p: np.ndarray, q: np.ndarray, u: float) -> float:
+    """v at which the straight line through p and q has the coordinate u."""
+    return float(p[1] + (q[1] - p[1]) / (q[0] - p[0]) * (u - p[0]))
+
+
+def _far_side(edge: Edge, u: int, outward: int, count: int) -> int:
+    """The last pixel before the triangle's other side; the border if that side runs along the line."""
+    a, b, c = edge.a, edge.b, edge.c
+    start = a if (u - a[0]) * (u - c[0]) < 0 else b
+    if start[0] == c[0]:
+        return 0 if outward > 0 else count - 1
+    other = min(
+        max(_meet(start, c, u), -1.0), float(count)
+    )  # farther is of no use, and may not fit an integer
+    return math.ceil(other) if outward > 0 else math.floor(other)
+
+
+def _pull(
+    out: np.ndarray,
+    edge: Edge,
+    u: int,
+    crossing: float,
+    where: np.ndarray,
+    other: int,
+    line: Line,
+    eps: float,
+) -> None:
+    """Pixels `where` that would gain from the colour of pixel `other` pull the edge towards themselves."""
+    gain = ((line.image[where] - line.image[other]) * line.grad[where]).sum(-1)
+    where, gain = where[gain > 0], gain[gain > 0]
+    for vertex, own, opposite in ((edge.vertex_a, edge.a, edge.b), (edge.vertex_b, edge.b, edge.a)):
+        if opposite[0] == u:  # the edge turns about its other corner: no motion of this one moves it here
+            continue
+        lever = (opposite[0] - own[0]) / (opposite[0] - u)
+        distance = lever * (where - crossing) * line.unit
+        distance = np.where(distance > 0, distance + eps, distance - eps)
+        out[vertex] -= (gain / distance).sum()

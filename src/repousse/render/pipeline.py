@@ -1,0 +1,211 @@
+"""Mesh and camera to picture: project, rasterize, interpolate, shade, estimate, pool."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from repousse import ops
+from repousse.camera import Camera
+from repousse.geometry import Mesh, face_normals, vertex_normals
+from repousse.gradients import Estimator, estimator
+from repousse.render.picture import Picture, nearest_id, pool, pool_covered
+from repousse.shading import Light, Points, Shader
+
+Cull = Literal["back", "front"] | None
+
+
+def render(
+    mesh: Mesh,
+    camera: Camera,
+    size: tuple[int, int],
+    *,
+    light: Light | Shader | None = Light(),  # noqa: B008  frozen
+    gradient: str | Estimator | None = "kato",
+    supersample: int = 1,
+    background: float | Sequence[float] | Tensor = 0.0,
+    smooth: bool = False,
+    cull: Cull = None,
+    backend: str = "native",
+) -> Picture:
+    """Draw a mesh.
+
+    >>> camera = Camera.orbit(4.0, azimuth=torch.linspace(0, 3, 5))
+    >>> render(cube(), camera, (48, 64)).color.shape
+    torch.Size([5, 48, 64, 3])
+
+    mesh         positions (V, 3) are seen by every camera without being copied; (B, V, 3) and packed meshes
+                 give one picture per pose or mesh. Its attribute "color" is the albedo (white without; three
+                 channels count)
+    camera       one for all pictures, or one per picture
+    size         (height, width) in pixels
+    light        a `Light`; any function of `Points` that returns colours (B, H, W, 3) of the samples; or
+                 None: the colours as they are
+    gradient     how silhouettes pass gradient on: the name of an estimator, or an estimator. None or
+                 "interior": surfaces get their gradient, silhouettes get none
+    supersample  samples per pixel along each side
+    background   number, (3,) or (B, 3)
+    smooth       interpolate normals: the attribute "normal", or else those of the vertices. Otherwise each
+                 face has one
+    cull         do not draw faces turned "back" (away from the camera) or "front". By default both sides are
+                 drawn, and normals of back faces are turned round
+    backend      of the operations, see `repousse.ops`
+
+    Differentiable in positions, attributes, camera, light and background; see `Picture` for each of its
+    parts. A mesh behind the camera is no error: the picture is empty.
+
+    TypeError for what is no mesh, camera or light; ValueError for an empty size, and for dtypes, devices or
+    batches that do not match.
+    """
+    check_settings("render", size, light, supersample)
+    estimate = estimator(gradient)
+    positions, fragments = _rasterize("render", mesh, camera, size, supersample, cull, backend)
+    points, depth = _surface(mesh, camera, fragments, smooth, backend)
+    color = points.color if light is None else light(points)
+    seen = fragments.face_id >= 0
+    covered = seen.to(color.dtype)[..., None]
+    color = torch.where(seen[..., None], color, _background(background, color))
+
+    image = torch.cat((color, covered), -1)
+    image = pool(_estimate(estimate, image, mesh, positions, fragments, backend), supersample)
+    inside = pool_covered(torch.cat((depth, points.normal), -1), covered, supersample)
+    normal = inside[..., 1:]
+    if supersample > 1:
+        normal = torch.nn.functional.normalize(normal, dim=-1)
+    ids = nearest_id(fragments.face_id, fragments.depth, supersample)
+    return Picture(image[..., :3], image[..., 3], inside[..., 0], normal, ids)
+
+
+def silhouette(
+    mesh: Mesh,
+    camera: Camera,
+    size: tuple[int, int],
+    *,
+    gradient: str | Estimator | None = "kato",
+    supersample: int = 1,
+    cull: Cull = None,
+    backend: str = "native",
+) -> Tensor:
+    """Only the mask of `render`, float (B, H, W), for the price of a mask."""
+    check_settings("silhouette", size, None, supersample)
+    estimate = estimator(gradient)
+    positions, fragments = _rasterize("silhouette", mesh, camera, size, supersample, cull, backend)
+    covered = (fragments.face_id >= 0).to(positions.dtype)[..., None]
+    return pool(_estimate(estimate, covered, mesh, positions, fragments, backend), supersample).squeeze(-1)
+
+
+def check_settings(
+    caller: str, size: tuple[int, int], light: Light | Shader | None, supersample: int
+) -> None:
+    """Raise if `size`, `light` or `supersample` cannot be meant."""
+    if len(size) != 2 or not all(isinstance(side, int) and side >= 1 for side in size):
+        raise ValueError(
+            f"{caller}: `size` is (height, width) in whole pixels, at least (1, 1), not {size!r}."
+        )
+    if not isinstance(supersample, int) or supersample < 1:
+        raise ValueError(
+            f"{caller}: `supersample` counts samples per pixel side: 1 or more, not {supersample!r}."
+        )
+    if light is not None and not callable(light):
+        raise TypeError(
+            f"{caller}: `light` is a Light, a function of Points or None, not {type(light).__name__} "
+            f"{light!r}. Did you mean Light(ambient=...)?"
+        )
+
+
+def _rasterize(
+    caller: str, mesh: Mesh, camera: Camera, size: tuple[int, int], supersample: int, cull: Cull, backend: str
+) -> tuple[Tensor, ops.Fragments]:
+    """Clip positions (B, V, 4) or, packed, (V, 4), and what they cover at sample resolution."""
+    if not isinstance(mesh, Mesh):
+        raise TypeError(
+            f"{caller}: `mesh` is a {type(mesh).__name__}, not a Mesh. Build one with Mesh(positions, faces)."
+        )
+    if not isinstance(camera, Camera):
+        raise TypeError(f"{caller}: `camera` is a {type(camera).__name__}, not a Camera. See Camera.look_at.")
+    samples = (size[0] * supersample, size[1] * supersample)
+    if mesh.vertex_ranges is None:
+        positions = camera.project(mesh.positions, samples)
+    else:
+        lengths = mesh.vertex_ranges[:, 1].tolist()
+        if len(camera) not in (1, len(lengths)):
+            raise ValueError(
+                f"{caller}: {len(lengths)} packed meshes need 1 or {len(lengths)} cameras, not {len(camera)}."
+            )
+        padded = torch.nn.utils.rnn.pad_sequence(list(mesh.positions.split(lengths)), batch_first=True)
+        clip = camera.project(padded, samples)
+        positions = torch.cat([one[:length] for one, length in zip(clip, lengths, strict=True)])
+    return positions, ops.rasterize(
+        positions, mesh.faces, samples, ranges=mesh.ranges, cull=cull, backend=backend
+    )
+
+
+def _surface(
+    mesh: Mesh, camera: Camera, fragments: ops.Fragments, smooth: bool, backend: str
+) -> tuple[Points, Tensor]:
+    """The points seen and their camera z, (B, H, W, ...) at sample resolution, 0 where empty."""
+    wanted = {"position": (mesh.positions, mesh.faces)}
+    if not smooth:
+        normals = face_normals(mesh.positions, mesh.faces)
+        each = torch.arange(mesh.faces.shape[0], dtype=torch.int32, device=mesh.faces.device)
+        wanted["normal"] = (normals, each[:, None].expand(-1, 3).contiguous())
+    elif "normal" in mesh.attributes:
+        wanted["normal"] = (mesh.attributes["normal"].values, mesh.attributes["normal"].faces)
+    else:
+        wanted["normal"] = (vertex_normals(mesh.positions, mesh.faces), mesh.faces)
+    if "color" in mesh.attributes:
+        wanted["color"] = (mesh.attributes["color"].values[..., :3], mesh.attributes["color"].faces)
+    found = _interpolate(wanted, fragments, backend)
+
+    covered = (fragments.face_id >= 0)[..., None]
+    position = found["position"]
+    # World to camera z is affine, so it may be taken after interpolation: one attribute less.
+    row = camera.world_to_camera[..., 2, :].expand(position.shape[0], 4)[:, None, None]
+    depth = torch.where(covered, (position * row[..., :3]).sum(-1, keepdim=True) + row[..., 3:], 0)
+    normal = found["normal"]
+    if smooth:
+        normal = torch.nn.functional.normalize(normal, dim=-1)
+    normal = torch.where(_seen_from_behind(fragments)[..., None], -normal, normal)
+    color = found["color"] if "color" in found else covered.to(position.dtype).expand_as(position)
+    return Points(position, normal, color), depth
+
+
+def _interpolate(
+    wanted: dict[str, tuple[Tensor, Tensor]], fragments: ops.Fragments, backend: str
+) -> dict[str, Tensor]:
+    """Interpolate (values, faces) of each name; one call for all that share the index."""
+    found: dict[str, Tensor] = {}
+    for index in {id(faces): faces for _, faces in wanted.values()}.values():
+        names = [name for name, (_, faces) in wanted.items() if faces is index]
+        values = [wanted[name][0] for name in names]
+        poses = [v.shape[0] for v in values if v.ndim == 3]
+        if poses:
+            values = [v.expand(poses[0], *v.shape[-2:]) for v in values]
+        together = ops.interpolate(torch.cat(values, -1), index, fragments, backend=backend)
+        found |= dict(zip(names, together.split([v.shape[-1] for v in values], -1), strict=True))
+    return found
+
+
+def _seen_from_behind(fragments: ops.Fragments) -> Tensor:
+    """bool (B, H, W): the sample shows a face that is turned away from the camera."""
+    ids = fragments.face_id
+    behind = (fragments.facing < 0).expand(ids.shape[0], -1)
+    return behind.gather(1, ids.clamp(min=0).flatten(1).long()).view_as(ids) & (ids >= 0)
+
+
+def _estimate(
+    estimate: Estimator, image: Tensor, mesh: Mesh, positions: Tensor, fragments: ops.Fragments, backend: str
+) -> Tensor:
+    edges = None
+    if estimate.uses_crossings:
+        edges = ops.crossings(positions, mesh.topology, fragments, backend=backend)
+    return estimate(image, fragments, edges, positions)
+
+
+def _background(background: float | Sequence[float] | Tensor, image: Tensor) -> Tensor:
+    """(3,) or (B, 1, 1, 3) in the device and type of `image`."""
+    value = torch.as_tensor(background, dtype=image.dtype, device=image.device)
+    if value.ndim > 2 or (value.ndim and value.shape[-1] != 3):
+        raise ValueError(f"render: `background` is a number, (3,) or (B, 3), not {tuple(value.shape)}.")
+    return value[:, None, None] if value.ndim == 2 else value
