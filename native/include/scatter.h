@@ -64,16 +64,19 @@ struct Schedule {
     groups = sharing ? std::min(units, kWanted) : units;
   }
 
-  // Calls body(unit, image, row_begin, row_end, group, first unit of its group?) for all units.
+  // Calls body(unit, image, strip, group, first unit of its group?) for all units.
   template <class Body>
-  void run(int height, int threads, Body&& body) const {
+  void run(int threads, Body&& body) const {
     parallel_for(groups, threads, [&](int64_t group, int) {
       const int64_t first = group * units / groups;
-      for (int64_t unit = first; unit < (group + 1) * units / groups; ++unit) {
-        const int begin = static_cast<int>(unit % strips) * strip_rows;
-        body(unit, unit / strips, begin, std::min(begin + strip_rows, height), group, unit == first);
-      }
+      for (int64_t unit = first; unit < (group + 1) * units / groups; ++unit)
+        body(unit, unit / strips, unit % strips, group, unit == first);
     });
+  }
+
+  std::pair<int, int> rows(int64_t strip, int height) const {
+    const int begin = static_cast<int>(strip) * strip_rows;
+    return {begin, std::min(begin + strip_rows, height)};
   }
 };
 

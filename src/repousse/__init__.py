@@ -1,1 +1,68 @@
-"""repousse turns pictures back into shapes: a differentiable renderer for meshes."""
+"""repousse turns pictures back into shapes: a differentiable renderer for meshes.
+
+>>> import repousse as rp
+>>> picture = rp.render(rp.teapot().normalized(), rp.Camera.orbit(2.7, 0.5), (256, 256))
+>>> picture.color.shape
+torch.Size([1, 256, 256, 3])
+"""
+
+from importlib import metadata
+
+from repousse import gradients, io
+from repousse.camera import Camera
+from repousse.geometry import (
+    Attribute,
+    Mesh,
+    Topology,
+    cube,
+    face_normals,
+    icosphere,
+    pack,
+    plane,
+    teapot,
+    torus,
+    vertex_normals,
+)
+from repousse.ops import Crossings, Fragments, crossings, interpolate, rasterize
+from repousse.render import Picture, Renderer, render, silhouette
+from repousse.shading import Light, Points, lambert
+
+try:
+    __version__ = metadata.version("repousse")
+except metadata.PackageNotFoundError:  # a source tree that was not installed
+    __version__ = "0+source"
+
+__all__ = [
+    # shapes
+    "Mesh",
+    "Attribute",
+    "Topology",
+    "pack",
+    "icosphere",
+    "cube",
+    "plane",
+    "torus",
+    "teapot",
+    "face_normals",
+    "vertex_normals",
+    # cameras and light
+    "Camera",
+    "Light",
+    "Points",
+    "lambert",
+    # pictures
+    "render",
+    "silhouette",
+    "Renderer",
+    "Picture",
+    # the steps of a picture
+    "rasterize",
+    "interpolate",
+    "crossings",
+    "Fragments",
+    "Crossings",
+    # modules
+    "gradients",
+    "io",
+    "__version__",
+]

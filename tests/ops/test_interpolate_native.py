@@ -65,7 +65,7 @@ def test_gradients_are_those_of_the_reference(
     # Sums over pixels run in the order of the kernel's blocks, which depends on the lanes: close, not equal.
     for isa, found in per_instruction_set(native).items():
         for name, have, want in zip(("attributes", "positions"), found, expected, strict=True):
-            assert (have - want).norm() <= 1e-3 * want.norm() + 1e-6, f"{name}, {isa}"
+            assert (have - want).norm() <= 1e-3 * want.norm() + 1e-5, f"{name}, {isa}"
 
 
 @pytest.mark.parametrize("wanted", ["attributes", "positions"])

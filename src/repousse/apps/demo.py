@@ -66,7 +66,7 @@ def demo(settings: Demo | None = None) -> list[Result]:
     """Run the four examples, print each outcome, write `out`/index.html."""
     out = (settings or Demo()).out
     runs = (
-        lambda: draw(Draw(out=out / "draw")),
+        lambda: draw(Draw(out=out / "draw", smooth=True)),
         lambda: fit_vertices(FitVertices(out=out / "fit-vertices")),
         lambda: fit_texture(FitTexture(out=out / "fit-texture")),
         lambda: find_camera(FindCamera(out=out / "find-camera")),

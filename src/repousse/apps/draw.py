@@ -18,6 +18,8 @@ class Draw(Settings):
     """Height of the camera above the horizon, degrees."""
     step: float = 4.0
     """Degrees of azimuth between two frames; 4 makes 90 frames."""
+    smooth: bool = False
+    """Shade with normals of vertices instead of faces."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -32,7 +34,7 @@ def draw(settings: Draw | None = None) -> Result:
     settings = settings or Draw()
     run = Run("draw", settings.out)
     mesh = load_mesh(settings.mesh)
-    frames = turntable(mesh, settings, settings.elevation, settings.step)
+    frames = turntable(mesh, settings, settings.elevation, settings.step, smooth=settings.smooth)
     run.gif("turntable.gif", frames)
     run.pngs({"draw": frames[0]})
     covered = torch.stack([(frame > 0).any(-1).double().mean() for frame in frames]).mean().item()

@@ -11,10 +11,11 @@ from repousse.apps.common import Result, Run, Settings, load_mesh, load_picture,
 from repousse.apps.views import turntable
 from repousse.camera import Camera
 from repousse.geometry import Mesh
-from repousse.render import Picture, render
+from repousse.render import Renderer
 from repousse.shading import Light
 
 ALL_AROUND = Light(ambient=1.0, directional=0.0)
+GROUND = 0.3  # grey, so that black is seen to be a colour
 
 
 @dataclass(frozen=True)
@@ -55,23 +56,23 @@ def fit_texture(settings: FitTexture | None = None) -> Result:
     elevation, azimuth = math.radians(settings.elevation), math.radians(settings.azimuth)
     camera = Camera.orbit(settings.distance, elevation, azimuth, extent=2.0)
 
-    def picture(mesh: Mesh) -> Picture:
-        size = (settings.size, settings.size)
-        return render(mesh, camera, size, light=ALL_AROUND, gradient=None, supersample=settings.supersample)
+    size, samples = (settings.size, settings.size), settings.supersample
+    renderer = Renderer(size, light=ALL_AROUND, gradient=None, supersample=samples, background=GROUND)
 
     with torch.no_grad():
-        known = picture(painted(mesh, pattern(mesh.positions)))
+        known = renderer(painted(mesh, pattern(mesh.positions)), camera)
     covered = (known.mask[0] > 0)[..., None]
     target = known.color[0]
     if settings.reference is not None:
-        target = load_picture(settings.reference, settings.size) * known.mask[0][..., None]
+        reference = load_picture(settings.reference, settings.size)
+        target = torch.lerp(torch.tensor(GROUND), reference, known.mask[0][..., None])
 
     parameters = torch.zeros(mesh.positions.shape[0], 3, requires_grad=True)
     optimizer = torch.optim.Adam([parameters], lr=settings.learning_rate, betas=(0.5, 0.999))
     frames: list[Tensor] = []
 
     def loss_now() -> tuple[Tensor, Tensor]:
-        seen = picture(painted(mesh, torch.tanh(parameters))).color[0]
+        seen = renderer(painted(mesh, torch.tanh(parameters)), camera).color[0]
         return ((seen - target) * covered).square().sum(), seen.detach()
 
     def step(i: int) -> tuple[float, bool]:
@@ -79,20 +80,23 @@ def fit_texture(settings: FitTexture | None = None) -> Result:
         loss, seen = loss_now()
         loss.backward()
         optimizer.step()
-        if i % 4 == 0:
+        if i < 20 or i % 8 == 0:  # most happens at the beginning
             frames.append(seen)
         return loss.item(), False
 
+    with torch.no_grad():
+        before = loss_now()[0].item()
     losses = optimize(run.title, settings.steps, step)
     with torch.no_grad():
         loss, after = loss_now()
     fitted = painted(mesh, torch.tanh(parameters.detach()))
 
-    run.gif("turntable.gif", turntable(fitted, settings, 30.0, 8.0, light=ALL_AROUND), fps=12)
     run.gif("fit.gif", [*frames, *[after] * 10])
+    around = turntable(fitted, settings, 30.0, 8.0, light=ALL_AROUND, background=GROUND)
+    run.gif("turntable.gif", around, fps=12)
     run.pngs({"after": after, "target": target})
     run.mesh("mesh.ply", fitted)
-    before, ratio = losses[0], losses[0] / max(loss.item(), 1e-12)
+    ratio = before / max(loss.item(), 1e-12)
     outcome = (
         f"texture loss {before:.1f} before, {loss.item():.3g} after {len(losses)} steps: down by {ratio:.0f}x"
     )
@@ -105,7 +109,7 @@ def painted(mesh: Mesh, colors: Tensor) -> Mesh:
 
 
 def pattern(positions: Tensor) -> Tensor:
-    """Colours (V, 3) in [0, 0.95] for positions (V, 3): blue diamonds and a copper band on cream, soft-edged."""
+    """Colours (V, 3) in [0, 0.95] for positions (V, 3): blue diamonds and a copper band on cream."""
     x, y, z = positions.unbind(-1)
     around = x + 0.5 * z
     diamonds = torch.sigmoid(8 * (torch.cos(9 * around + 12 * y) * torch.cos(9 * around - 12 * y) - 0.2))

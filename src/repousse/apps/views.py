@@ -8,7 +8,7 @@ from torch import Tensor
 from repousse.apps.common import Settings
 from repousse.camera import Camera
 from repousse.geometry import Mesh
-from repousse.render import render
+from repousse.render import Renderer
 from repousse.shading import Light
 
 FRAMES_AT_ONCE = 10
@@ -22,20 +22,26 @@ def orbit(settings: Settings, elevation: float, azimuth: float | Tensor) -> Came
 
 
 def turntable(
-    mesh: Mesh, settings: Settings, elevation: float, step: float, light: Light | None = None
+    mesh: Mesh,
+    settings: Settings,
+    elevation: float,
+    step: float,
+    *,
+    light: Light | None = None,
+    background: float = 0.0,
+    smooth: bool = False,
 ) -> list[Tensor]:
     """Pictures (H, W, 3) all around `mesh`, `step` degrees apart, starting at azimuth 0."""
-    azimuths = torch.arange(0, 360, step)
+    renderer = Renderer(
+        (settings.size, settings.size),
+        light=light or Light(),
+        gradient=None,
+        supersample=settings.supersample,
+        background=background,
+        smooth=smooth,
+    )
     frames: list[Tensor] = []
     with torch.no_grad():
-        for some in azimuths.split(FRAMES_AT_ONCE):
-            picture = render(
-                mesh,
-                orbit(settings, elevation, some),
-                (settings.size, settings.size),
-                light=light or Light(),
-                gradient=None,
-                supersample=settings.supersample,
-            )
-            frames.extend(picture.color)
+        for azimuths in torch.arange(0, 360, step).split(FRAMES_AT_ONCE):
+            frames.extend(renderer(mesh, orbit(settings, elevation, azimuths)).color)
     return frames

@@ -59,7 +59,7 @@ def render(
     batches that do not match.
     """
     check_settings("render", size, light, supersample)
-    estimate = estimator(gradient)
+    estimate = estimator("interior" if gradient is None else gradient)
     positions, fragments = _rasterize("render", mesh, camera, size, supersample, cull, backend)
     points, depth = _surface(mesh, camera, fragments, smooth, backend)
     color = points.color if light is None else light(points)
@@ -89,7 +89,7 @@ def silhouette(
 ) -> Tensor:
     """Only the mask of `render`, float (B, H, W), for the price of a mask."""
     check_settings("silhouette", size, None, supersample)
-    estimate = estimator(gradient)
+    estimate = estimator("interior" if gradient is None else gradient)
     positions, fragments = _rasterize("silhouette", mesh, camera, size, supersample, cull, backend)
     covered = (fragments.face_id >= 0).to(positions.dtype)[..., None]
     return pool(_estimate(estimate, covered, mesh, positions, fragments, backend), supersample).squeeze(-1)

@@ -124,20 +124,23 @@ void walk(const Frame& frame, int32_t a, int32_t b, const End (&ends)[2], int si
   const double start = along_a / 256.0, end = along_b / 256.0;
   const double across = (steep ? ends[0].X : ends[0].Y) / 256.0;
   const double run = (steep ? ends[1].X : ends[1].Y) / 256.0 - across, dzeta = ends[1].zeta - ends[0].zeta;
+  // A centre on the edge belongs to what lies right of it, or below it: to the farther pixel of the pair, but for an edge
+  // that is flat and falls to the right.
+  const bool tie_is_far = steep || (dX > 0) != (dY > 0);
   const bool near_is_inner = side * (steep ? dY : -dX) < 0;
   const int64_t last = std::min(lines, first_line(std::max(along_a, along_b)));
   for (int64_t line = std::max<int64_t>(0, first_line(std::min(along_a, along_b))); line < last; ++line) {
     const double centre = static_cast<double>(line) + 0.5;
     const double x = across + run * (centre - start) / (end - start);
-    const double floor = std::floor(x - 0.5);
-    if (!(floor >= 0 && floor + 1 < static_cast<double>(places))) continue;
-    const int64_t near = line * line_step + static_cast<int64_t>(floor) * place_step, far = near + place_step;
+    const double place = tie_is_far ? std::ceil(x - 0.5) - 1 : std::floor(x - 0.5);
+    if (!(place >= 0 && place + 1 < static_cast<double>(places))) continue;
+    const int64_t near = line * line_step + static_cast<int64_t>(place) * place_step, far = near + place_step;
     const int64_t inner = near_is_inner ? near : far, outer = near_is_inner ? far : near;
     const int32_t inner_face = frame.face_id[inner], outer_face = frame.face_id[outer];
     if (inner_face < 0 || inner_face == outer_face) continue;
     const double zeta = ends[0].zeta + dzeta * (centre - start) / (end - start);
     if (outer_face >= 0 && !(frame.depth[outer] > zeta)) continue;  // something nearer hides the edge
-    const double t = x - 0.5 - floor;
+    const double t = x - 0.5 - place;
     rows.push_back({frame.first_pixel + inner, frame.first_pixel + outer, a, b,
                     static_cast<float>(near_is_inner ? t : 1 - t), static_cast<int8_t>(steep ? 0 : 1)});
   }

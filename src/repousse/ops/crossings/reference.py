@@ -185,12 +185,15 @@ def _passages(a: End, b: End, size: tuple[int, int]) -> list[Passage]:
     last = min(lines, -((128 - high) // SUBPIXELS))
     start, end = along_a / SUBPIXELS, along_b / SUBPIXELS
     across, slope_run = across_a / SUBPIXELS, across_b / SUBPIXELS - across_a / SUBPIXELS
+    # A centre on the edge belongs to what lies right of it, or below it (the fill rule): to the farther pixel
+    # of the pair, but for an edge that is flat and falls to the right.
+    tie_is_far = steep or (b.x > a.x) != (b.y > a.y)
     found = []
     for line in range(first, last):
         centre = line + 0.5
         x = across + slope_run * (centre - start) / (end - start)
         zeta = a.zeta + (b.zeta - a.zeta) * (centre - start) / (end - start)
-        near = math.floor(x - 0.5)
+        near = math.ceil(x - 0.5) - 1 if tie_is_far else math.floor(x - 0.5)
         if near < 0 or near + 1 >= places:
             continue
         pixels = [(line, p) if steep else (p, line) for p in (near, near + 1)]

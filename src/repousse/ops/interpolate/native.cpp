@@ -236,7 +236,8 @@ RP_KERNEL(rp_interpolate_backward)
   const Schedule schedule(batch, height, (g_positions ? vertices * 16 : 0) + (g_attributes ? attribute_size * 4 : 0), sharing);
   const Buffers position_buffers(schedule, g_positions, g_positions ? 4 * vertices : 0, batch, packed != 0, 1);
   const Buffers attribute_buffers(schedule, g_attributes, g_attributes ? attribute_size : 0, batch, batched == 0, 2);
-  schedule.run(height, threads, [&](int64_t unit, int64_t b, int begin, int end, int64_t group, bool first) {
+  schedule.run(threads, [&](int64_t unit, int64_t b, int64_t strip, int64_t group, bool first) {
+    const auto [begin, end] = schedule.rows(strip, height);
     const int64_t vertex = packed ? 0 : b * vertices;
     const Backward k{positions + 4 * vertex,
                      projected + vertex,

@@ -163,7 +163,7 @@ int8_t draw_special(const Image& image, const Strip& strip, int64_t face) {
   for (int i = 0; i < 3; ++i) {
     const float* clip = image.positions + 4 * static_cast<int64_t>(index[i]);
     if (!is_finite(clip)) {
-      if (strip.row_begin == 0) ++image.problems->not_finite;
+      if (image.facing) ++image.problems->not_finite;  // once per face, as `facing` is written
       return 0;
     }
     polygon[i] = {clip[0], clip[1], clip[2], clip[3], i};
@@ -473,7 +473,11 @@ void tabulate(const Image& image, int64_t begin, int64_t end, Rows* rows, bool p
     Faces f;
     load_faces(image, indices, f);
     const Ints special = set_box(f);
-    if (image.facing) write_facing(image.facing + group, f.area, valid);
+    write_facing(image.facing + group, f.area, valid);
+    for (uint32_t left = bits(special) & valid; left; left &= left - 1) {
+      const int64_t face = group + __builtin_ctz(left);
+      image.facing[face] = draw_special(image, Strip{nullptr, 0, 0, 0}, face);  // no rows: nothing is drawn
+    }
     const Ints first = select(special, Ints{}, max(min(f.row_begin, splat(32767)), Ints{}));
     const Ints last = select(special, splat(32767), max(min(f.row_end, splat(32767)), splat(-1)));
     int32_t low = 32767, high = -1;

@@ -139,7 +139,8 @@ RP_KERNEL(rp_barycentrics_backward)
   project(positions, all_vertices, half_width, half_height, threads, projected);
   const Schedule schedule(batch, height, vertices * 16, packed != 0);
   const Buffers buffers(schedule, g_positions, 4 * vertices, batch, packed != 0, 1);
-  schedule.run(height, threads, [&](int64_t unit, int64_t b, int begin, int end, int64_t group, bool first) {
+  schedule.run(threads, [&](int64_t unit, int64_t b, int64_t strip, int64_t group, bool first) {
+    const auto [begin, end] = schedule.rows(strip, height);
     const int64_t vertex = packed ? 0 : b * vertices;
     const View view{positions + 4 * vertex, projected + vertex, faces, face_id + b * pixels, width, height};
     float* gradient = buffers.start(unit, group, first);

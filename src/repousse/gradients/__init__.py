@@ -1,0 +1,44 @@
+"""Estimators: interchangeable backward passes over one exact forward pass.
+
+An estimator is a callable `(image, fragments, crossings, positions) -> image`. It gives the silhouettes of a shaded
+image a gradient with respect to `positions`; what lies inside faces has its gradient already. Its attribute
+`uses_crossings` says whether it wants the crossing list (else `crossings` is None).
+"""
+
+from typing import Protocol
+
+from torch import Tensor
+
+from repousse.gradients.interior import Interior
+from repousse.gradients.kato import Kato
+from repousse.ops import Crossings, Fragments
+
+__all__ = ["Estimator", "Interior", "Kato", "estimator"]
+
+
+class Estimator(Protocol):
+    """What `render(gradient=...)` takes."""
+
+    @property
+    def uses_crossings(self) -> bool:
+        """Whether `crossings` must be given."""
+        ...
+
+    def __call__(self, image: Tensor, fragments: Fragments, crossings: Crossings | None, positions: Tensor) -> Tensor:
+        """The image, with a gradient for `positions`."""
+        ...
+
+
+_NAMES = {"kato": Kato(), "kato-released": Kato(mode="released"), "interior": Interior()}
+
+
+def estimator(choice: "str | Estimator") -> Estimator:
+    """The estimator of a name ("kato", "kato-released", "interior"); estimators pass through.
+
+    Raises ValueError for other names.
+    """
+    if not isinstance(choice, str):
+        return choice
+    if choice not in _NAMES:
+        raise ValueError(f"gradient {choice!r} is not known; choose one of {sorted(_NAMES)} or pass an estimator.")
+    return _NAMES[choice]
