@@ -57,7 +57,7 @@ struct Schedule {
   Schedule(int64_t batch, int height, int64_t buffer_bytes, bool sharing) {
     constexpr int64_t kWanted = 8, kMemory = 32 << 20;
     const int64_t most = std::max<int64_t>(2, kMemory / std::max<int64_t>(1, buffer_bytes * batch));
-    strips = std::min((kWanted + batch - 1) / batch, most);
+    strips = std::min((kWanted + batch - 1) / std::max<int64_t>(1, batch), most);
     strip_rows = static_cast<int>(((height + strips - 1) / strips + 15) / 16 * 16);
     strips = (height + strip_rows - 1) / strip_rows;
     units = batch * strips;

@@ -1,7 +1,4 @@
-"""The four example programs of the original, with the calls they make, on small pictures and for few steps.
-
-The tests marked `long` run them as they were: 256 x 256, hundreds of steps.
-"""
+"""The four example programs of the original, with the calls they make; the longest one is shortened."""
 
 import numpy as np
 import pytest
@@ -76,20 +73,13 @@ def optimise(model, steps, rate, betas=(0.9, 0.999), enough=0.0):
     return losses
 
 
-def test_example_2_vertices(teapot):
-    """Breaks if a silhouette loss no longer moves vertices towards the picture."""
-    losses = optimise(Silhouette(teapot, 64), 25, 1e-3)
-    assert losses[-1] < 0.97 * losses[0]
-
-
-@pytest.mark.long
 def test_example_2_reaches_the_square(teapot):
-    """Breaks if the example as released no longer turns the silhouette into the square."""
+    """Breaks if a silhouette loss no longer moves vertices until the silhouette is the square."""
     model = Silhouette(teapot, 256)
     losses = optimise(model, 300, 1e-3)
-    assert losses[-1] < 0.05 * losses[0]
+    assert losses[-1] < 0.01 * losses[0]
     covered, square = model.image > 0.5, model.square > 0.5
-    assert (covered & square).sum() / (covered | square).sum() > 0.95
+    assert (covered & square).sum() / (covered | square).sum() > 0.98
 
 
 class Texture(nn.Module):
@@ -151,23 +141,16 @@ class Viewpoint(nn.Module):
         return torch.sum((image - self.mask) ** 2)
 
 
-def test_example_4_camera(teapot):
-    """Breaks if a silhouette loss no longer moves the camera towards the place the picture was taken from."""
-    model = Viewpoint(teapot, 64)
-    truth = torch.tensor(model.truth)
-    before = (model.place.detach() - truth).norm()
-    losses = optimise(model, 15, 0.1)
-    assert (model.place.detach() - truth).norm() < before - 1.0
-    assert losses[-1] < losses[0]
-
-
-@pytest.mark.long
 def test_example_4_finds_the_camera(teapot):
-    """Breaks if the example as released no longer ends where the picture was taken from."""
+    """Breaks if a silhouette loss no longer moves the camera to where the picture was taken from."""
     model = Viewpoint(teapot, 256)
-    losses = optimise(model, 1000, 0.1, enough=110)
-    assert losses[-1] < 110
-    assert (model.place.detach() - torch.tensor(model.truth)).norm() < 0.15
+    model.renderer.eye = model.truth
+    # The mask counts every pixel that anti-aliasing has touched, so even the truth does not score 0.
+    assert model().item() == pytest.approx(91.4, abs=1.0)
+    model.renderer.eye = model.place
+    losses = optimise(model, 1000, 0.1, enough=80)
+    assert losses[-1] < 80
+    assert (model.place.detach() - torch.tensor(model.truth)).norm() < 0.1
 
 
 def test_the_originals_own_mesh_and_optimiser(teapot):
