@@ -16,12 +16,18 @@ constexpr int kMaxClipped = 3 + kClipPlanes;
 inline double plane_distance(int plane, const ClipVertex& v) {
   constexpr double guard = 64.0;
   switch (plane) {
-    case 0: return v.z;
-    case 1: return v.w - v.z;
-    case 2: return v.x + guard * v.w;
-    case 3: return guard * v.w - v.x;
-    case 4: return v.y + guard * v.w;
-    default: return guard * v.w - v.y;
+    case 0:
+      return v.z;
+    case 1:
+      return v.w - v.z;
+    case 2:
+      return v.x + guard * v.w;
+    case 3:
+      return guard * v.w - v.x;
+    case 4:
+      return v.y + guard * v.w;
+    default:
+      return guard * v.w - v.y;
   }
 }
 

@@ -188,8 +188,10 @@ RP_INLINE __m256 join(const float* a, const float* b) {
   return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1);
 }
 RP_INLINE void transpose_halves(__m256& a, __m256& b, __m256& c, __m256& d) {
-  const __m256d ab_low = _mm256_castps_pd(_mm256_unpacklo_ps(a, b)), ab_high = _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
-  const __m256d cd_low = _mm256_castps_pd(_mm256_unpacklo_ps(c, d)), cd_high = _mm256_castps_pd(_mm256_unpackhi_ps(c, d));
+  const __m256d ab_low = _mm256_castps_pd(_mm256_unpacklo_ps(a, b)),
+                ab_high = _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
+  const __m256d cd_low = _mm256_castps_pd(_mm256_unpacklo_ps(c, d)),
+                cd_high = _mm256_castps_pd(_mm256_unpackhi_ps(c, d));
   a = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_low, cd_low));
   b = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_low, cd_low));
   c = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_high, cd_high));

@@ -19,9 +19,12 @@ struct PixelBlock {
   int64_t width;                   // of the image
 
   RP_INLINE PixelBlock(int column, int row, int width, int height)
-      : column(column), row(row), columns(kWhole || width - column > kBlockWidth ? kBlockWidth : width - column),
+      : column(column),
+        row(row),
+        columns(kWhole || width - column > kBlockWidth ? kBlockWidth : width - column),
         rows(kWhole || height - row > kBlockHeight ? kBlockHeight : height - row),
-        first(static_cast<int64_t>(row) * width + column), width(width) {}
+        first(static_cast<int64_t>(row) * width + column),
+        width(width) {}
 
   RP_INLINE int64_t pixel(int lane) const { return first + lane / kBlockWidth * width + lane % kBlockWidth; }
   RP_INLINE bool inside(int lane) const {
@@ -109,7 +112,8 @@ RP_INLINE void for_each_face(Ints ids, Visit&& visit) {
 #if RP_LANES == 16
   // A lane leads if no earlier lane shows its face. Knowing all leaders at once keeps the visits independent.
   const __m512i earlier = _mm512_conflict_epi32(reinterpret_cast<__m512i>(ids));
-  for (uint32_t leaders = _mm512_testn_epi32_mask(earlier, earlier) & not_negative(ids); leaders; leaders &= leaders - 1) {
+  for (uint32_t leaders = _mm512_testn_epi32_mask(earlier, earlier) & not_negative(ids); leaders;
+       leaders &= leaders - 1) {
     const int32_t face = values[__builtin_ctz(leaders)];
     visit(face, equal(ids, splat(face)));
   }

@@ -17,8 +17,7 @@ void parallel_for(int64_t jobs, int threads, Body&& body) {
     return;
   }
   run_jobs(
-      jobs, threads,
-      [](void* context, int64_t index, int worker) { (*static_cast<Body*>(context))(index, worker); },
+      jobs, threads, [](void* context, int64_t index, int worker) { (*static_cast<Body*>(context))(index, worker); },
       const_cast<void*>(static_cast<const void*>(&body)));
 }
 

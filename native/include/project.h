@@ -7,8 +7,8 @@
 
 namespace rp::RP_ISA {
 
-constexpr float kGuard = 64.0f;   // |x|, |y| beyond kGuard * w are clipped, so that snapped coordinates stay exact
-constexpr float kSnap = 256.0f;   // subpixel steps per pixel
+constexpr float kGuard = 64.0f;  // |x|, |y| beyond kGuard * w are clipped, so that snapped coordinates stay exact
+constexpr float kSnap = 256.0f;  // subpixel steps per pixel
 constexpr int kSnapBits = 8;
 
 // A vertex on the screen: pixels, z / w and 1 / w. px is NaN for a vertex that needs clipping.
@@ -31,7 +31,8 @@ RP_INLINE Columns project_columns(Columns clip, float half_width, float half_hei
 // One vertex, with the very same result.
 inline Projected project_one(const float* clip, float half_width, float half_height) {
   const float x = clip[0], y = clip[1], z = clip[2], w = clip[3], limit = kGuard * w;
-  const bool safe = w >= FLT_MIN && w <= FLT_MAX && z >= 0 && z <= w && x <= limit && x >= -limit && y <= limit && y >= -limit;
+  const bool safe =
+      w >= FLT_MIN && w <= FLT_MAX && z >= 0 && z <= w && x <= limit && x >= -limit && y <= limit && y >= -limit;
   return {safe ? (x / w) * half_width + half_width : NAN, (y / w) * half_height + half_height, z / w, 1.0f / w};
 }
 

@@ -22,7 +22,8 @@ RP_INLINE void to_clip_gradient(const Projected& p, float half_width, float half
 }
 
 // The inverse, for the corners of a clipped face that can be projected.
-inline void add_clip_gradient(const Projected& p, float half_width, float half_height, const double (&clip)[4], float* g) {
+inline void add_clip_gradient(const Projected& p, float half_width, float half_height, const double (&clip)[4],
+                              float* g) {
   if (p.px != p.px) {
     for (int i = 0; i < 4; ++i) g[i] += static_cast<float>(clip[i]);
     return;
@@ -31,7 +32,8 @@ inline void add_clip_gradient(const Projected& p, float half_width, float half_h
   g[0] += static_cast<float>(gx);
   g[1] += static_cast<float>(gy);
   g[2] += static_cast<float>(gz);
-  const double rest = gx * (static_cast<double>(p.px) - half_width) + gy * (static_cast<double>(p.py) - half_height) + gz * p.zeta;
+  const double rest =
+      gx * (static_cast<double>(p.px) - half_width) + gy * (static_cast<double>(p.py) - half_height) + gz * p.zeta;
   g[3] += static_cast<float>((-clip[3] / r - rest) / r);
 }
 
@@ -88,10 +90,14 @@ struct Buffers {
   float* parts;  // `result` itself if there is nothing to add up
 
   Buffers(const Schedule& schedule, float* result, int64_t size, int64_t batch, bool shared, int slot)
-      : size(size), sums(shared ? 1 : batch), parts_per_sum(shared ? schedule.groups : schedule.strips), shared(shared),
+      : size(size),
+        sums(shared ? 1 : batch),
+        parts_per_sum(shared ? schedule.groups : schedule.strips),
+        shared(shared),
         result(result),
         parts(parts_per_sum == 1 ? result
-                                 : static_cast<float*>(scratch(slot, sums * parts_per_sum * size * static_cast<int64_t>(sizeof(float))))) {}
+                                 : static_cast<float*>(scratch(
+                                       slot, sums * parts_per_sum * size * static_cast<int64_t>(sizeof(float))))) {}
 
   // The buffer of a unit, cleared when it is first used.
   float* start(int64_t unit, int64_t group, bool first) const {
@@ -115,8 +121,8 @@ struct Buffers {
   }
 };
 
-inline void to_clip_gradients(const Projected* projected, int64_t count, float half_width, float half_height, int threads,
-                              float* gradient) {
+inline void to_clip_gradients(const Projected* projected, int64_t count, float half_width, float half_height,
+                              int threads, float* gradient) {
   constexpr int64_t kChunk = 4096;
   parallel_for((count + kChunk - 1) / kChunk, threads, [&](int64_t chunk, int) {
     for (int64_t v = chunk * kChunk; v < std::min(count, (chunk + 1) * kChunk); ++v)

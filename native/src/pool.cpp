@@ -17,9 +17,9 @@ struct Pool {
   std::mutex in_use;               // held by the caller whose loop is running
   std::atomic<uint32_t> round{0};  // one more for every loop; workers sleep on it
   std::atomic<int64_t> next{0};
-  std::atomic<int> pending{0};     // workers that have not finished this round
+  std::atomic<int> pending{0};  // workers that have not finished this round
   int64_t jobs = 0;
-  int wanted = 0;                  // workers that take part in this round
+  int wanted = 0;  // workers that take part in this round
   void (*job)(void*, int64_t, int) = nullptr;
   void* context = nullptr;
   int workers = 0;

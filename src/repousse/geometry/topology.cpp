@@ -86,8 +86,8 @@ RP_EXPORT int64_t rp_topology_number(const int32_t* faces, int64_t face_count, i
 // Writes, from the numbers above, edges (E, 2), edge_faces (E, 2), consistent (E) and extra (N, 3) with
 // E = counts[0], N = counts[1]; topology.py says what they mean. Returns 0 or out_of_memory.
 RP_EXPORT int64_t rp_topology_fill(const int32_t* faces, int64_t face_count, const int32_t* face_edges,
-                                   const int64_t* counts, int32_t* edges, int32_t* edge_faces,
-                                   uint8_t* consistent, int32_t* extra) try {
+                                   const int64_t* counts, int32_t* edges, int32_t* edge_faces, uint8_t* consistent,
+                                   int32_t* extra) try {
   auto upwards = std::make_unique_for_overwrite<bool[]>(counts[0]);  // first face runs from lower to upper
   std::fill_n(edge_faces, 2 * counts[0], -1);
   std::fill_n(consistent, counts[0], uint8_t{1});

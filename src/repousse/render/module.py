@@ -8,7 +8,7 @@ from repousse.camera import Camera
 from repousse.geometry import Mesh
 from repousse.gradients import Estimator
 from repousse.render.picture import Picture
-from repousse.render.pipeline import Cull, check_settings, render
+from repousse.render.pipeline import Backend, Cull, check_settings, render
 from repousse.shading import Light, Shader
 
 
@@ -32,7 +32,7 @@ class Renderer(nn.Module):
         background: float | Sequence[float] | Tensor = 0.0,
         smooth: bool = False,
         cull: Cull = None,
-        backend: str = "native",
+        backend: Backend = "native",
     ) -> None:
         super().__init__()
         check_settings("Renderer", size, light, supersample)
@@ -43,7 +43,7 @@ class Renderer(nn.Module):
         self.background = background
         self.smooth = smooth
         self.cull: Cull = cull
-        self.backend = backend
+        self.backend: Backend = backend
 
     def forward(self, mesh: Mesh, camera: Camera) -> Picture:
         """See `render`."""

@@ -1,5 +1,7 @@
 """What `render` returns, and how samples become pixels."""
 
+import functools
+import operator
 from typing import NamedTuple
 
 import torch
@@ -31,36 +33,33 @@ def pool(samples: Tensor, supersample: int) -> Tensor:
     """The mean over blocks of supersample x supersample: (B, sH, sW, C) -> (B, H, W, C)."""
     if supersample == 1:
         return samples
-    return torch.nn.functional.avg_pool2d(samples.movedim(-1, 1), supersample).movedim(1, -1)
-
-
-def pool_covered(samples: Tensor, covered: Tensor, supersample: int) -> Tensor:
-    """The mean over the covered samples of each block, 0 where there are none.
-
-    samples  float (B, sH, sW, C)  0 where not covered
-    covered  float (B, sH, sW, 1)
-    """
-    if supersample == 1:
-        return samples
-    share = pool(covered, supersample).clamp(min=0.5 / supersample**2)
-    return pool(samples, supersample) / share
+    # Sums of slices: several times faster than avg_pool2d on the CPU with few channels last.
+    batch, height, width, channels = samples.shape
+    rows = samples.reshape(batch, height // supersample, supersample, width * channels)
+    rows = functools.reduce(operator.add, rows.unbind(2))
+    columns = rows.view(batch, height // supersample, width // supersample, supersample, channels)
+    return functools.reduce(operator.add, columns.unbind(3)) / supersample**2
 
 
 def nearest_id(face_id: Tensor, depth: Tensor, supersample: int) -> Tensor:
-    """The id of the nearest covered sample of each block.
+    """The id of the nearest covered sample of each block, (B, sH, sW) -> (B, H, W).
 
-    face_id  int32 (B, sH, sW)  -1 where empty
-    depth    float (B, sH, sW)  what the depth test compares
+    face_id  int32  -1 where empty
+    depth    float  what the depth test compares
     """
     if supersample == 1:
         return face_id
     depth = depth.detach().masked_fill(face_id < 0, torch.inf)
-    nearest = _blocks(depth, supersample).argmin(-1, keepdim=True)
-    return _blocks(face_id, supersample).gather(-1, nearest).squeeze(-1)
+    candidates = zip(_of_blocks(face_id, supersample), _of_blocks(depth, supersample), strict=True)
+    nearest, closest = next(candidates)
+    for one, distance in candidates:
+        nearest = torch.where(distance < closest, one, nearest)
+        closest = torch.minimum(distance, closest)
+    return nearest
 
 
-def _blocks(samples: Tensor, supersample: int) -> Tensor:
-    """(B, sH, sW) -> (B, H, W, s * s)."""
+def _of_blocks(samples: Tensor, supersample: int) -> list[Tensor]:
+    """The first, second, ... sample of every block, row by row: (B, sH, sW) -> s * s times (B, H, W)."""
     batch, height, width = samples.shape
     blocks = samples.view(batch, height // supersample, supersample, width // supersample, supersample)
-    return blocks.transpose(2, 3).flatten(3)
+    return [part for row in blocks.unbind(2) for part in row.unbind(3)]

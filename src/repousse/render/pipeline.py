@@ -10,10 +10,11 @@ from repousse import ops
 from repousse.camera import Camera
 from repousse.geometry import Mesh, face_normals, vertex_normals
 from repousse.gradients import Estimator, estimator
-from repousse.render.picture import Picture, nearest_id, pool, pool_covered
+from repousse.render.picture import Picture, nearest_id, pool
 from repousse.shading import Light, Points, Shader
 
 Cull = Literal["back", "front"] | None
+Backend = Literal["native", "reference"]
 
 
 def render(
@@ -27,7 +28,7 @@ def render(
     background: float | Sequence[float] | Tensor = 0.0,
     smooth: bool = False,
     cull: Cull = None,
-    backend: str = "native",
+    backend: Backend = "native",
 ) -> Picture:
     """Draw a mesh.
 
@@ -61,20 +62,23 @@ def render(
     check_settings("render", size, light, supersample)
     estimate = estimator("interior" if gradient is None else gradient)
     positions, fragments = _rasterize("render", mesh, camera, size, supersample, cull, backend)
-    points, depth = _surface(mesh, camera, fragments, smooth, backend)
-    color = points.color if light is None else light(points)
-    seen = fragments.face_id >= 0
-    covered = seen.to(color.dtype)[..., None]
-    color = torch.where(seen[..., None], color, _background(background, color))
+    points = _surface(mesh, fragments, smooth, backend)
+    covered = (fragments.face_id >= 0).to(positions.dtype)[..., None]
+    color = _over_background(_shaded(points, light, covered), covered, background)
+    image = _estimate(estimate, torch.cat((color, covered), -1), mesh, positions, fragments, backend)
+    image = pool(image, supersample)
 
-    image = torch.cat((color, covered), -1)
-    image = pool(_estimate(estimate, image, mesh, positions, fragments, backend), supersample)
-    inside = pool_covered(torch.cat((depth, points.normal), -1), covered, supersample)
-    normal = inside[..., 1:]
+    share = pool(covered, supersample)
+    inside = 1 / share.clamp(min=0.5 / supersample**2)  # empty pixels stay 0
+    # World to camera z is affine: the mean depth is the depth of the mean position.
+    row = camera.world_to_camera[..., 2, :].expand(len(share), 4)[:, None]
+    depth = pool(points.position, supersample) * inside @ row[..., :3, None] + row[..., 3:, None]
+    depth = torch.where(share > 0, depth, 0).squeeze(-1)
+    normal = pool(points.normal, supersample)
     if supersample > 1:
         normal = torch.nn.functional.normalize(normal, dim=-1)
     ids = nearest_id(fragments.face_id, fragments.depth, supersample)
-    return Picture(image[..., :3], image[..., 3], inside[..., 0], normal, ids)
+    return Picture(image[..., :3], image[..., 3], depth, normal, ids)
 
 
 def silhouette(
@@ -85,7 +89,7 @@ def silhouette(
     gradient: str | Estimator | None = "kato",
     supersample: int = 1,
     cull: Cull = None,
-    backend: str = "native",
+    backend: Backend = "native",
 ) -> Tensor:
     """Only the mask of `render`, float (B, H, W), for the price of a mask."""
     check_settings("silhouette", size, None, supersample)
@@ -115,7 +119,7 @@ def check_settings(
 
 
 def _rasterize(
-    caller: str, mesh: Mesh, camera: Camera, size: tuple[int, int], supersample: int, cull: Cull, backend: str
+    caller: str, mesh: Mesh, camera: Camera, size: tuple[int, int], supersample: int, cull: Cull, backend: Backend
 ) -> tuple[Tensor, ops.Fragments]:
     """Clip positions (B, V, 4) or, packed, (V, 4), and what they cover at sample resolution."""
     if not isinstance(mesh, Mesh):
@@ -141,10 +145,8 @@ def _rasterize(
     )
 
 
-def _surface(
-    mesh: Mesh, camera: Camera, fragments: ops.Fragments, smooth: bool, backend: str
-) -> tuple[Points, Tensor]:
-    """The points seen and their camera z, (B, H, W, ...) at sample resolution, 0 where empty."""
+def _surface(mesh: Mesh, fragments: ops.Fragments, smooth: bool, backend: Backend) -> Points:
+    """The points seen, (B, sH, sW, 3), 0 where empty."""
     wanted = {"position": (mesh.positions, mesh.faces)}
     if not smooth:
         normals = face_normals(mesh.positions, mesh.faces)
@@ -158,21 +160,18 @@ def _surface(
         wanted["color"] = (mesh.attributes["color"].values[..., :3], mesh.attributes["color"].faces)
     found = _interpolate(wanted, fragments, backend)
 
-    covered = (fragments.face_id >= 0)[..., None]
-    position = found["position"]
-    # World to camera z is affine, so it may be taken after interpolation: one attribute less.
-    row = camera.world_to_camera[..., 2, :].expand(position.shape[0], 4)[:, None, None]
-    depth = torch.where(covered, (position * row[..., :3]).sum(-1, keepdim=True) + row[..., 3:], 0)
     normal = found["normal"]
     if smooth:
         normal = torch.nn.functional.normalize(normal, dim=-1)
-    normal = torch.where(_seen_from_behind(fragments)[..., None], -normal, normal)
-    color = found["color"] if "color" in found else covered.to(position.dtype).expand_as(position)
-    return Points(position, normal, color), depth
+    normal = normal * _side_seen(fragments, normal.dtype)
+    color = found.get("color")
+    if color is None:
+        color = (fragments.face_id >= 0).to(normal.dtype)[..., None].expand_as(normal)
+    return Points(found["position"], normal, color)
 
 
 def _interpolate(
-    wanted: dict[str, tuple[Tensor, Tensor]], fragments: ops.Fragments, backend: str
+    wanted: dict[str, tuple[Tensor, Tensor]], fragments: ops.Fragments, backend: Backend
 ) -> dict[str, Tensor]:
     """Interpolate (values, faces) of each name; one call for all that share the index."""
     found: dict[str, Tensor] = {}
@@ -187,15 +186,24 @@ def _interpolate(
     return found
 
 
-def _seen_from_behind(fragments: ops.Fragments) -> Tensor:
-    """bool (B, H, W): the sample shows a face that is turned away from the camera."""
+def _side_seen(fragments: ops.Fragments, dtype: torch.dtype) -> Tensor:
+    """(B, sH, sW, 1): -1 where the sample shows a face that is turned away from the camera, else 1."""
     ids = fragments.face_id
-    behind = (fragments.facing < 0).expand(ids.shape[0], -1)
-    return behind.gather(1, ids.clamp(min=0).flatten(1).long()).view_as(ids) & (ids >= 0)
+    behind = (fragments.facing < 0).expand(len(ids), -1).gather(1, ids.clamp(min=0).flatten(1).long())
+    return (1 - 2 * behind.to(dtype)).view(*ids.shape, 1)
+
+
+def _shaded(points: Points, light: Light | Shader | None, covered: Tensor) -> Tensor:
+    """Colours, 0 where empty."""
+    if light is None:
+        return points.color
+    color = light(points)
+    # What a shader makes of empty samples may be anything, NaN too; a Light makes 0.
+    return color if type(light) is Light else torch.where(covered > 0, color, 0)
 
 
 def _estimate(
-    estimate: Estimator, image: Tensor, mesh: Mesh, positions: Tensor, fragments: ops.Fragments, backend: str
+    estimate: Estimator, image: Tensor, mesh: Mesh, positions: Tensor, fragments: ops.Fragments, backend: Backend
 ) -> Tensor:
     edges = None
     if estimate.uses_crossings:
@@ -203,9 +211,11 @@ def _estimate(
     return estimate(image, fragments, edges, positions)
 
 
-def _background(background: float | Sequence[float] | Tensor, image: Tensor) -> Tensor:
-    """(3,) or (B, 1, 1, 3) in the device and type of `image`."""
-    value = torch.as_tensor(background, dtype=image.dtype, device=image.device)
+def _over_background(color: Tensor, covered: Tensor, background: float | Sequence[float] | Tensor) -> Tensor:
+    """`color`, which is 0 where empty, with the background there."""
+    value = torch.as_tensor(background, dtype=color.dtype, device=color.device)
     if value.ndim > 2 or (value.ndim and value.shape[-1] != 3):
         raise ValueError(f"render: `background` is a number, (3,) or (B, 3), not {tuple(value.shape)}.")
-    return value[:, None, None] if value.ndim == 2 else value
+    if isinstance(background, int | float) and background == 0:
+        return color
+    return color + (1 - covered) * (value[:, None, None] if value.ndim == 2 else value)

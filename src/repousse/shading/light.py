@@ -46,10 +46,15 @@ def lambert(albedo: Tensor, normal: Tensor, light: Light) -> Tensor:
     normal  float (..., 3)  unit length
     light   of the batch (B, 3) or shared; (B, 3) needs albedo and normal (B, ..., 3)
 
-    Returns (..., 3). Differentiable in all tensors, but not at the kink where the surface turns from the
-    light."""
-    direction = torch.nn.functional.normalize(_like(light.direction, normal), dim=-1)
-    facing = (normal * direction).sum(-1, keepdim=True).clamp(min=0)
+    Returns (..., 3). Differentiable in all tensors, but not where the surface turns from the light.
+    """
+    direction = torch.as_tensor(light.direction, dtype=normal.dtype, device=normal.device)
+    direction = torch.nn.functional.normalize(direction, dim=-1)
+    if direction.ndim == 1:
+        cosine = (normal @ direction).unsqueeze(-1)
+    else:
+        cosine = (normal.flatten(1, -2) @ direction.unsqueeze(-1)).unflatten(1, normal.shape[1:-1])
+    facing = cosine.clamp(min=0)
     return albedo * (_like(light.ambient, albedo) + _like(light.directional, albedo) * facing)
 
 

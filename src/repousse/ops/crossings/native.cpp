@@ -55,7 +55,10 @@ bool extra_agree(const Topology& t, const int8_t* facing, int32_t edge, bool fro
   int64_t low = 0, high = t.extra_count;
   while (low < high) {
     const int64_t middle = (low + high) / 2;
-    if (t.extra[3 * middle] < edge) low = middle + 1; else high = middle;
+    if (t.extra[3 * middle] < edge)
+      low = middle + 1;
+    else
+      high = middle;
   }
   for (; low < t.extra_count && t.extra[3 * low] == edge; ++low) {
     const bool other = facing[t.extra[3 * low + 1]] > 0;
@@ -124,8 +127,8 @@ void walk(const Frame& frame, int32_t a, int32_t b, const End (&ends)[2], int si
   const double start = along_a / 256.0, end = along_b / 256.0;
   const double across = (steep ? ends[0].X : ends[0].Y) / 256.0;
   const double run = (steep ? ends[1].X : ends[1].Y) / 256.0 - across, dzeta = ends[1].zeta - ends[0].zeta;
-  // A centre on the edge belongs to what lies right of it, or below it: to the farther pixel of the pair, but for an edge
-  // that is flat and falls to the right.
+  // A centre on the edge belongs to what lies right of it, or below it: to the farther pixel of the pair, but for an
+  // edge that is flat and falls to the right.
   const bool tie_is_far = steep || (dX > 0) != (dY > 0);
   const bool near_is_inner = side * (steep ? dY : -dX) < 0;
   const int64_t last = std::min(lines, first_line(std::max(along_a, along_b)));
@@ -151,7 +154,10 @@ int64_t first_edge_of(const Topology& t, int64_t face) {
   int64_t low = 0, high = t.edge_count;
   while (low < high) {
     const int64_t middle = (low + high) / 2;
-    if (t.edge_faces[2 * middle] < face) low = middle + 1; else high = middle;
+    if (t.edge_faces[2 * middle] < face)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low;
 }
@@ -159,8 +165,8 @@ int64_t first_edge_of(const Topology& t, int64_t face) {
 }  // namespace
 
 // Topology arrays as in struct Topology; positions (B, V, 4), or (V, 4) with ranges (B, 2); face_id, depth (B, H, W);
-// facing (B, F), with ranges (1, F). Stores a handle for rp_crossings_take in *result. Returns the number of rows, or -1
-// if memory ran out.
+// facing (B, F), with ranges (1, F). Stores a handle for rp_crossings_take in *result. Returns the number of rows, or
+// -1 if memory ran out.
 RP_KERNEL(rp_crossings)
 (const int32_t* faces, int64_t face_count, const int32_t* edges, const int32_t* edge_faces, const uint8_t* consistent,
  int64_t edge_count, const int32_t* extra, int64_t extra_count, const float* positions, int64_t vertices,
@@ -183,12 +189,18 @@ RP_KERNEL(rp_crossings)
     try {
       Job& job = jobs[static_cast<size_t>(index)];
       const int64_t b = job.image;
-      const Frame frame{positions + (ranges ? 0 : 4 * b * vertices), face_id + b * pixels, depth + b * pixels,
-                        facing + (ranges ? 0 : b * face_count), height, width, b * pixels};
+      const Frame frame{positions + (ranges ? 0 : 4 * b * vertices),
+                        face_id + b * pixels,
+                        depth + b * pixels,
+                        facing + (ranges ? 0 : b * face_count),
+                        height,
+                        width,
+                        b * pixels};
       int32_t found[kJobEdges];
       const int64_t count = find_silhouettes(t, frame.facing, job.begin, job.end, found);
       for (int64_t i = 0; i < count; ++i) {
-        const int32_t e = found[i], from = edges[2 * static_cast<int64_t>(e)], to = edges[2 * static_cast<int64_t>(e) + 1];
+        const int32_t e = found[i], from = edges[2 * static_cast<int64_t>(e)],
+                      to = edges[2 * static_cast<int64_t>(e) + 1];
         End ends[2];
         if (find_ends(frame, from, to, ends)) walk(frame, from, to, ends, side_of(t, frame.facing, e), job.rows);
       }

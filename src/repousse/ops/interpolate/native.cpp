@@ -47,10 +47,14 @@ RP_INLINE void for_each_chunk(int64_t channels, Body&& body) {
   int64_t channel = 0;
   for (; channel + kChunk < channels; channel += kChunk) body(channel, std::integral_constant<int, kChunk>{}, false);
   switch (channels - channel) {
-    case 1: return body(channel, std::integral_constant<int, 1>{}, true);
-    case 2: return body(channel, std::integral_constant<int, 2>{}, true);
-    case 3: return body(channel, std::integral_constant<int, 3>{}, true);
-    case 4: return body(channel, std::integral_constant<int, 4>{}, true);
+    case 1:
+      return body(channel, std::integral_constant<int, 1>{}, true);
+    case 2:
+      return body(channel, std::integral_constant<int, 2>{}, true);
+    case 3:
+      return body(channel, std::integral_constant<int, 3>{}, true);
+    case 4:
+      return body(channel, std::integral_constant<int, 4>{}, true);
   }
 }
 
@@ -60,7 +64,8 @@ void block_forward(const Attributes& a, const Block& block, const int32_t* face_
   const Ints ids = block.template read<Ints>(face_id, -1);
   if (bits(not_negative(ids)) == 0) {
     for (int y = 0; y < block.rows; ++y)
-      std::memset(out + block.pixel(y * kBlockWidth) * a.channels, 0, static_cast<size_t>(block.columns * a.channels) * sizeof(float));
+      std::memset(out + block.pixel(y * kBlockWidth) * a.channels, 0,
+                  static_cast<size_t>(block.columns * a.channels) * sizeof(float));
     return;
   }
   const Columns pairs = block.template read_channels<2>(bary, 2, 0, bary_end);
@@ -94,7 +99,8 @@ struct Records {
 };
 
 // The part of the position gradient that a clipped face has, pixel by pixel.
-void special_backward(const Backward& k, int column, int row, int32_t face, uint32_t lanes, const float (&g_b)[3][kLanes]) {
+void special_backward(const Backward& k, int column, int row, int32_t face, uint32_t lanes,
+                      const float (&g_b)[3][kLanes]) {
   const int32_t* index = k.faces + 3 * static_cast<int64_t>(face);
   const float* clip[3];
   for (int i = 0; i < 3; ++i) clip[i] = k.positions + 4 * static_cast<int64_t>(index[i]);
@@ -220,9 +226,9 @@ RP_KERNEL(rp_interpolate)
 // positions (B, V, 4), or (V, 4) shared by the batch if `packed`. Returns 0, or -1 if memory ran out.
 RP_KERNEL(rp_interpolate_backward)
 (const float* positions, int64_t vertices, const int32_t* faces, int32_t packed, const float* attributes,
- int64_t attribute_count, int32_t channels, int32_t batched, const int32_t* attribute_faces, int64_t batch, int32_t height,
- int32_t width, int32_t threads, const int32_t* face_id, const float* bary, const float* g_out, float* g_attributes,
- float* g_positions) try {
+ int64_t attribute_count, int32_t channels, int32_t batched, const int32_t* attribute_faces, int64_t batch,
+ int32_t height, int32_t width, int32_t threads, const int32_t* face_id, const float* bary, const float* g_out,
+ float* g_attributes, float* g_positions) try {
   const int64_t pixels = static_cast<int64_t>(height) * width;
   const int64_t all_vertices = packed ? vertices : batch * vertices;
   const float half_width = width / 2.0f, half_height = height / 2.0f;
@@ -233,7 +239,8 @@ RP_KERNEL(rp_interpolate_backward)
   }
   const bool sharing = (g_positions && packed) || (g_attributes && !batched);
   const int64_t attribute_size = attribute_count * channels;
-  const Schedule schedule(batch, height, (g_positions ? vertices * 16 : 0) + (g_attributes ? attribute_size * 4 : 0), sharing);
+  const Schedule schedule(batch, height, (g_positions ? vertices * 16 : 0) + (g_attributes ? attribute_size * 4 : 0),
+                          sharing);
   const Buffers position_buffers(schedule, g_positions, g_positions ? 4 * vertices : 0, batch, packed != 0, 1);
   const Buffers attribute_buffers(schedule, g_attributes, g_attributes ? attribute_size : 0, batch, batched == 0, 2);
   schedule.run(threads, [&](int64_t unit, int64_t b, int64_t strip, int64_t group, bool first) {

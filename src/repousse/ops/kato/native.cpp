@@ -12,7 +12,8 @@ struct Point {
   double u, v;
 };
 
-// The images of a batch as planes: lines are columns (axis 0) or rows (axis 1). `up`: row 0 of the planes is the lowest.
+// The images of a batch as planes: lines are columns (axis 0) or rows (axis 1). `up`: row 0 of the planes is the
+// lowest.
 struct Pictures {
   const float *image, *gradient, *depth;  // depth: null for the released sweeps
   const int32_t* face_id;
@@ -43,7 +44,8 @@ struct Pictures {
   }
 };
 
-// ---- as released ------------------------------------------------------------------------------------------------------
+// ---- as released
+// ------------------------------------------------------------------------------------------------------
 
 double meet(Point p, Point q, double u) { return p.v + (q.v - p.v) / (q.u - p.u) * (u - p.u); }
 
@@ -56,7 +58,8 @@ int64_t far_side(Point a, Point b, Point c, double u, int outward, int64_t count
 }
 
 // Both sweeps of the edge a -> b of `face` along all lines it crosses; adds to the v of its ends.
-void sweep_edge(const Planes& planes, Point a, Point b, Point c, int outward, int32_t face, float eps, float& g_a, float& g_b) {
+void sweep_edge(const Planes& planes, Point a, Point b, Point c, int outward, int32_t face, float eps, float& g_a,
+                float& g_b) {
   const double low = std::min(a.u, b.u), high = std::max(a.u, b.u), unit = 2.0 / static_cast<double>(planes.count);
   if (!(low < high)) return;
   const auto last = static_cast<int64_t>(std::trunc(std::min(high, static_cast<double>(planes.lines - 1))));
@@ -91,13 +94,14 @@ void sweep_edge(const Planes& planes, Point a, Point b, Point c, int outward, in
 }
 
 // A front face with its corners in pixels (origin in the lower left, integers are pixel centres).
-void sweep_face(const Planes& columns, const Planes& rows, const float* ndc, const int32_t* corners, int32_t face, float eps,
-                float* gradient) {
+void sweep_face(const Planes& columns, const Planes& rows, const float* ndc, const int32_t* corners, int32_t face,
+                float eps, float* gradient) {
   const double size[2] = {static_cast<double>(columns.lines), static_cast<double>(rows.lines)};
   double p[3][2];
   for (int k = 0; k < 3; ++k)
     for (int axis = 0; axis < 2; ++axis)
-      p[k][axis] = (static_cast<double>(ndc[2 * static_cast<int64_t>(corners[k]) + axis]) * size[axis] + size[axis] - 1) / 2;
+      p[k][axis] =
+          (static_cast<double>(ndc[2 * static_cast<int64_t>(corners[k]) + axis]) * size[axis] + size[axis] - 1) / 2;
   for (const auto& corner : p)
     if (!std::isfinite(corner[0]) || !std::isfinite(corner[1])) return;
   if ((p[2][1] - p[0][1]) * (p[1][0] - p[0][0]) < (p[1][1] - p[0][1]) * (p[2][0] - p[0][0])) return;
@@ -113,7 +117,8 @@ void sweep_face(const Planes& columns, const Planes& rows, const float* ndc, con
   }
 }
 
-// ---- from crossings -----------------------------------------------------------------------------------------------------
+// ---- from crossings
+// -----------------------------------------------------------------------------------------------------
 
 struct CrossingList {
   const int64_t *inner, *outer;
@@ -124,8 +129,8 @@ struct CrossingList {
 
 // The edge may be pulled outwards by pixels up to the border that no nearer surface covers, and inwards by those of the
 // surface it bounds, up to the first empty pixel.
-void sweep_crossing(const Pictures& pictures, int64_t slot, const CrossingList& list, int64_t i, const float* ndc, float eps,
-                    float* gradient) {
+void sweep_crossing(const Pictures& pictures, int64_t slot, const CrossingList& list, int64_t i, const float* ndc,
+                    float eps, float* gradient) {
   const bool horizontal = list.axis[i] == 0;
   const Planes planes = pictures.planes(horizontal ? 1 : 0, slot);
   const int64_t pixels = pictures.height * pictures.width, pixel = list.inner[i] % pixels;
@@ -151,14 +156,13 @@ void sweep_crossing(const Pictures& pictures, int64_t slot, const CrossingList& 
   const float* depth = planes.depth_line(line);
   const float edge_depth = depth[inner];
   const int64_t from = outward > 0 ? outer : 0, to = outward > 0 ? planes.count - 1 : outer;
-  const Pull outside = pull(planes, line, from, to, inner, crossing, arm, eps, [&](int64_t v) {
-    return load<Floats>(depth + v) > edge_depth;
-  });
+  const Pull outside = pull(planes, line, from, to, inner, crossing, arm, eps,
+                            [&](int64_t v) { return load<Floats>(depth + v) > edge_depth; });
   int64_t end_of_surface = inner;
   for (int64_t next = inner - outward; next >= 0 && next < planes.count && depth[next] < kEmpty; next -= outward)
     end_of_surface = next;
-  const Pull inside = pull(planes, line, std::min(inner, end_of_surface), std::max(inner, end_of_surface), outer, crossing, arm,
-                           eps, [](int64_t) { return Ints{} == 0; });
+  const Pull inside = pull(planes, line, std::min(inner, end_of_surface), std::max(inner, end_of_surface), outer,
+                           crossing, arm, eps, [](int64_t) { return Ints{} == 0; });
   const int coordinate = horizontal ? 0 : 1;
   const double sign = horizontal ? -1 : 1;  // rows run downwards, NDC y upwards
   for (int end = 0; end < 2; ++end)
@@ -170,15 +174,16 @@ void sweep_crossing(const Pictures& pictures, int64_t slot, const CrossingList& 
 // ndc (B, V, 2), x right, y up; faces (F, 3); face_id (B, H, W); image, g_image (B, H, W, C) -> g_ndc (B, V, 2),
 // overwritten. Returns 0, or -1 if memory ran out.
 RP_KERNEL(rp_kato_released)
-(const float* ndc, int64_t vertices, const int32_t* faces, int64_t face_count, int64_t batch, int32_t height, int32_t width,
- int32_t channels, int32_t threads, const int32_t* face_id, const float* image, const float* g_image, float eps,
- float* g_ndc) try {
+(const float* ndc, int64_t vertices, const int32_t* faces, int64_t face_count, int64_t batch, int32_t height,
+ int32_t width, int32_t channels, int32_t threads, const int32_t* face_id, const float* image, const float* g_image,
+ float eps, float* g_ndc) try {
   const Schedule schedule(batch, 128, vertices * 8, false);  // strips are ranges of faces here
   const Buffers buffers(schedule, g_ndc, 2 * vertices, batch, false, 1);
   const int64_t bytes = Pictures::bytes_of(height, width, channels), pixels = static_cast<int64_t>(height) * width;
   auto* seen = static_cast<uint8_t*>(scratch(2, batch * face_count));
-  const Pictures pictures{image, g_image, nullptr, face_id, height, width, channels, true,
-                          static_cast<char*>(scratch(0, batch * bytes)), bytes};
+  const Pictures pictures{
+      image, g_image, nullptr, face_id, height, width, channels, true, static_cast<char*>(scratch(0, batch * bytes)),
+      bytes};
   parallel_for(batch, threads, [&](int64_t b, int) {
     uint8_t* mine = seen + b * face_count;
     std::memset(mine, 0, static_cast<size_t>(face_count));
@@ -204,25 +209,28 @@ RP_KERNEL(rp_kato_released)
 RP_KERNEL(rp_kato_crossings)
 (const int64_t* inner, const int64_t* outer, const int32_t* edge_vertices, const float* offset, const int8_t* axis,
  int64_t count, const float* ndc, int64_t vertices, int32_t packed, int64_t batch, int32_t height, int32_t width,
- int32_t channels, int32_t threads, const int32_t* face_id, const float* depth, const float* image, const float* g_image,
- float eps, float* g_ndc) try {
+ int32_t channels, int32_t threads, const int32_t* face_id, const float* depth, const float* image,
+ const float* g_image, float eps, float* g_ndc) try {
   const CrossingList list{inner, outer, edge_vertices, offset, axis};
   const Schedule schedule(batch, 128, vertices * 8, packed != 0);  // strips are ranges of crossings here
   const Buffers buffers(schedule, g_ndc, 2 * vertices, batch, packed != 0, 1);
   const int64_t bytes = Pictures::bytes_of(height, width, channels), pixels = static_cast<int64_t>(height) * width;
   auto* surface = static_cast<float*>(scratch(2, batch * pixels * 4));  // depth, kEmpty where nothing is seen
-  const Pictures pictures{image, g_image, surface, face_id, height, width, channels, false,
-                          static_cast<char*>(scratch(0, batch * bytes)), bytes};
+  const Pictures pictures{
+      image, g_image, surface, face_id, height, width, channels, false, static_cast<char*>(scratch(0, batch * bytes)),
+      bytes};
   parallel_for(batch, threads, [&](int64_t b, int) {
     for (int64_t i = b * pixels; i < (b + 1) * pixels; ++i) surface[i] = face_id[i] < 0 ? kEmpty : depth[i];
     pictures.fill_slot(b, b);
   });
   schedule.run(threads, [&](int64_t unit, int64_t b, int64_t strip, int64_t group, bool first) {
     float* gradient = buffers.start(unit, group, first);
-    const int64_t begin = std::lower_bound(inner, inner + count, b * pixels, [&](int64_t a, int64_t limit) {
-      return a / pixels < limit / pixels; }) - inner;
-    const int64_t end = std::lower_bound(inner, inner + count, (b + 1) * pixels, [&](int64_t a, int64_t limit) {
-      return a / pixels < limit / pixels; }) - inner;
+    const int64_t begin = std::lower_bound(inner, inner + count, b * pixels,
+                                           [&](int64_t a, int64_t limit) { return a / pixels < limit / pixels; }) -
+                          inner;
+    const int64_t end = std::lower_bound(inner, inner + count, (b + 1) * pixels,
+                                         [&](int64_t a, int64_t limit) { return a / pixels < limit / pixels; }) -
+                        inner;
     const int64_t mine = end - begin;
     for (int64_t i = begin + strip * mine / schedule.strips; i < begin + (strip + 1) * mine / schedule.strips; ++i)
       sweep_crossing(pictures, b, list, i, ndc + (packed ? 0 : 2 * b * vertices), eps, gradient);

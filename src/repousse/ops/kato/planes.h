@@ -15,7 +15,9 @@ struct Planes {
   float* depth;      // [line][pixel]: for sweeps from crossings; kEmpty where nothing is seen
   int32_t* face_id;  // [line][pixel]: for sweeps as released, in the same place
 
-  RP_INLINE const float* image_line(int64_t channel, int64_t line) const { return image + (channel * lines + line) * stride; }
+  RP_INLINE const float* image_line(int64_t channel, int64_t line) const {
+    return image + (channel * lines + line) * stride;
+  }
   RP_INLINE const float* gradient_line(int64_t channel, int64_t line) const {
     return gradient + (channel * lines + line) * stride;
   }
@@ -28,8 +30,13 @@ struct Planes {
   }
 
   Planes(int64_t lines, int64_t count, int64_t channels, void* memory)
-      : lines(lines), count(count), stride(stride_of(count)), channels(channels), image(static_cast<float*>(memory)),
-        gradient(image + channels * lines * stride), depth(gradient + channels * lines * stride),
+      : lines(lines),
+        count(count),
+        stride(stride_of(count)),
+        channels(channels),
+        image(static_cast<float*>(memory)),
+        gradient(image + channels * lines * stride),
+        depth(gradient + channels * lines * stride),
         face_id(reinterpret_cast<int32_t*>(depth)) {}
 };
 
@@ -47,8 +54,8 @@ RP_INLINE void transpose(Float4 (&m)[4]) {
   m[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
 }
 
-// Copies one number of each pixel, of `channels`, to the lines of a plane; numbers are 32 bits of anything. Lines that are
-// columns of the image are transposed in blocks.
+// Copies one number of each pixel, of `channels`, to the lines of a plane; numbers are 32 bits of anything. Lines that
+// are columns of the image are transposed in blocks.
 inline void copy_plane(const Planes& planes, const Steps& s, const float* from, int64_t channels, float* to) {
   const int64_t whole_lines = channels == 1 && s.line == 1 ? planes.lines / 4 * 4 : 0;
   const int64_t whole_places = planes.count / 4 * 4;
@@ -84,8 +91,8 @@ inline void fill_faces(const Planes& planes, const Steps& s, const int32_t* face
 }
 
 // The pull of a range of pixels on an edge that crosses their line at `crossing`: sum over pixels with a gain of
-// gain / distance, for the edge's two ends, whose lever arms (times NDC per pixel) are `arm`. An arm of 0 means that the
-// end cannot move the edge here.
+// gain / distance, for the edge's two ends, whose lever arms (times NDC per pixel) are `arm`. An arm of 0 means that
+// the end cannot move the edge here.
 struct Pull {
   double sum[2];
 };

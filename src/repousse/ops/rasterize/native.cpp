@@ -1,8 +1,8 @@
 // Visibility on the CPU: which face covers each pixel centre. docs/design.md, "The numbers behind visibility", is the
 // specification; the comments here are about speed.
 //
-// Faces are set up kLanes at a time (lanes are faces), then drawn in rising order, so a strict depth test gives ties to the
-// lowest id.
+// Faces are set up kLanes at a time (lanes are faces), then drawn in rising order, so a strict depth test gives ties to
+// the lowest id.
 #include "small_triangles.h"
 
 namespace rp::RP_ISA {
@@ -112,29 +112,41 @@ void write_ids(const Strip& strip, int width, int32_t* face_id) {
 }  // namespace
 
 // positions (B, V, 4), or (V, 4) with ranges (B, 2) = (first face, number of faces); faces (F, 3); face_id (B, H, W);
-// facing (B, F), with ranges (1, F). Returns the number of faces with a vertex that is not finite; -1 if memory ran out;
-// -2 - face if that face holds an index out of range (it is the lowest such face).
+// facing (B, F), with ranges (1, F). Returns the number of faces with a vertex that is not finite; -1 if memory ran
+// out; -2 - face if that face holds an index out of range (it is the lowest such face).
 RP_KERNEL(rp_visibility)
 (const float* positions, int64_t vertices, const int32_t* faces, int64_t face_count, const int64_t* ranges,
  int64_t batch, int32_t height, int32_t width, int32_t cull, int32_t threads, int32_t* face_id, int8_t* facing) try {
   const int64_t all_vertices = ranges ? vertices : batch * vertices;
-  auto* projected = static_cast<Projected*>(scratch(0, (all_vertices + kLanes) * static_cast<int64_t>(sizeof(Projected))));
+  auto* projected =
+      static_cast<Projected*>(scratch(0, (all_vertices + kLanes) * static_cast<int64_t>(sizeof(Projected))));
   project(positions, all_vertices, width / 2.0f, height / 2.0f, threads, projected);
   const bool prefetch = vertices > kPrefetchVertices;
 
   // Strips: as many jobs as keep all threads busy, each a whole number of block rows.
-  const int64_t wanted = threads <= 1 || batch >= 4 * threads ? 1 : (4 * threads + batch - 1) / std::max<int64_t>(1, batch);
+  const int64_t wanted =
+      threads <= 1 || batch >= 4 * threads ? 1 : (4 * threads + batch - 1) / std::max<int64_t>(1, batch);
   const int strip_rows = static_cast<int>(((height + wanted - 1) / wanted + 15) / 16 * 16);
   const int64_t strips = (height + strip_rows - 1) / strip_rows;
   const int blocks_per_row = (width + kBlockWidth - 1) / kBlockWidth;
   const int64_t strip_blocks = static_cast<int64_t>(blocks_per_row) * (strip_rows / kBlockHeight);
-  auto* blocks = static_cast<Block*>(scratch(1, std::max(threads, 1) * strip_blocks * static_cast<int64_t>(sizeof(Block))));
+  auto* blocks =
+      static_cast<Block*>(scratch(1, std::max(threads, 1) * strip_blocks * static_cast<int64_t>(sizeof(Block))));
 
   Problems problems;
   const auto image_of = [&](int64_t b) {
     const int64_t begin = ranges ? ranges[2 * b] : 0, end = ranges ? begin + ranges[2 * b + 1] : face_count;
-    return Image{positions + (ranges ? 0 : 4 * b * vertices), projected + (ranges ? 0 : b * vertices), faces,
-                 facing + (ranges ? 0 : b * face_count), begin, end, width, height, cull, vertices, &problems};
+    return Image{positions + (ranges ? 0 : 4 * b * vertices),
+                 projected + (ranges ? 0 : b * vertices),
+                 faces,
+                 facing + (ranges ? 0 : b * face_count),
+                 begin,
+                 end,
+                 width,
+                 height,
+                 cull,
+                 vertices,
+                 &problems};
   };
   Rows* table = nullptr;
   const int64_t groups = (face_count + kLanes - 1) / kLanes + 1;
@@ -153,7 +165,8 @@ RP_KERNEL(rp_visibility)
     Image image = image_of(b);
     if (table) image.facing = nullptr;
     const int row_begin = static_cast<int>(job % strips) * strip_rows;
-    const Strip strip{blocks + worker * strip_blocks, row_begin, std::min(row_begin + strip_rows, height), blocks_per_row};
+    const Strip strip{blocks + worker * strip_blocks, row_begin, std::min(row_begin + strip_rows, height),
+                      blocks_per_row};
     clear(strip, strip_blocks);
     draw_strip(image, strip, table ? table + b * groups : nullptr, prefetch);
     write_ids(strip, width, face_id + b * height * width);

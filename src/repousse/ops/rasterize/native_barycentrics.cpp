@@ -16,7 +16,8 @@ struct View {
   int width, height;
 
   void clip_corners(int32_t face, const float* (&clip)[3]) const {
-    for (int i = 0; i < 3; ++i) clip[i] = positions + 4 * static_cast<int64_t>(faces[3 * static_cast<int64_t>(face) + i]);
+    for (int i = 0; i < 3; ++i)
+      clip[i] = positions + 4 * static_cast<int64_t>(faces[3 * static_cast<int64_t>(face) + i]);
   }
 };
 
@@ -44,12 +45,14 @@ void block_forward(const View& view, const Block& block, float* bary, float* dep
     const Ints empty = ids < 0;
     b0 = select(empty, Floats{}, (w.e[0] * corners.r[0]) / w.sum_q);
     b1 = select(empty, Floats{}, (w.e[1] * corners.r[1]) / w.sum_q);
-    z = select(empty, Floats{}, ((w.e[0] * corners.zeta[0] + w.e[1] * corners.zeta[1]) + w.e[2] * corners.zeta[2]) / w.sum_e);
+    z = select(empty, Floats{},
+               ((w.e[0] * corners.zeta[0] + w.e[1] * corners.zeta[1]) + w.e[2] * corners.zeta[2]) / w.sum_e);
     for (uint32_t special = unsafe_lanes(corners, covered); special; special &= special - 1) {
       const int lane = __builtin_ctz(special);
       const float* clip[3];
       view.clip_corners(ids[lane], clip);
-      const Homogeneous h(clip, block.column + lane % kBlockWidth, block.row + lane / kBlockWidth, view.width, view.height);
+      const Homogeneous h(clip, block.column + lane % kBlockWidth, block.row + lane / kBlockWidth, view.width,
+                          view.height);
       double zc = 0, wc = 0;
       for (int i = 0; i < 3; ++i) zc += h.bary(i) * clip[i][2], wc += h.bary(i) * clip[i][3];
       b0[lane] = static_cast<float>(h.bary(0));
@@ -95,7 +98,8 @@ void block_backward(const View& view, const Block& block, const float* g_bary, c
     double sum[3][4] = {};
     for (; lanes; lanes &= lanes - 1) {
       const int lane = __builtin_ctz(lanes);
-      const Homogeneous h(clip, block.column + lane % kBlockWidth, block.row + lane / kBlockWidth, view.width, view.height);
+      const Homogeneous h(clip, block.column + lane % kBlockWidth, block.row + lane / kBlockWidth, view.width,
+                          view.height);
       const double g_lane[3] = {g_b[0][lane], g_b[1][lane], 0};
       h.add_gradient(clip, g_lane, g_z[lane], sum);
     }
@@ -119,9 +123,8 @@ RP_KERNEL(rp_barycentrics)
     const int64_t b = job / bands, vertex = packed ? 0 : b * vertices;
     const View view{positions + 4 * vertex, projected + vertex, faces, face_id + b * pixels, width, height};
     const int begin = static_cast<int>(job % bands) * kBandRows, end = std::min(begin + kBandRows, height);
-    for_each_block(begin, end, width, height, [&](const auto& block) {
-      block_forward(view, block, bary + 2 * b * pixels, depth + b * pixels);
-    });
+    for_each_block(begin, end, width, height,
+                   [&](const auto& block) { block_forward(view, block, bary + 2 * b * pixels, depth + b * pixels); });
   });
   return 0;
 } catch (...) {

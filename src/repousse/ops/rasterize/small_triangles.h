@@ -97,8 +97,8 @@ RP_INLINE void store_small(const Faces& f, Stored& s) {
 }
 
 RP_INLINE void draw_small(const Strip& strip, const Stored& s, int lane, int32_t id) {
-  const Plane plane{s.zb[lane],    s.zx[lane],            s.zy[lane],         s.z_min[lane],
-                    s.z_max[lane], s.anchor_column[lane], s.anchor_row[lane]};
+  const Plane plane{s.zb[lane],        s.zx[lane], s.zy[lane], s.z_min[lane], s.z_max[lane], s.anchor_column[lane],
+                    s.anchor_row[lane]};
   const int left = s.column_begin[lane] & ~(kBlockWidth - 1), top = s.row_begin[lane] & ~(kBlockHeight - 1);
   const int last = (s.column_end[lane] - left) / kBlockWidth, bottom = s.row_end[lane];
   const Ints columns = lane_column(), rows = lane_row();

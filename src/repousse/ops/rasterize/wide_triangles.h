@@ -60,8 +60,8 @@ inline void draw_wide(const Image& image, const Strip& strip, const Corner (&c)[
     for (int i = 0; i < 3; ++i) {
       const auto [a, b, e] = edges[i];
       at_row[i] = e + b * (row - top);
-      const int64_t most = at_row[i] + std::max<int64_t>(0, a * (kBlockWidth - 1)) +
-                           std::max<int64_t>(0, b * (kBlockHeight - 1));
+      const int64_t most =
+          at_row[i] + std::max<int64_t>(0, a * (kBlockWidth - 1)) + std::max<int64_t>(0, b * (kBlockHeight - 1));
       if (a > 0) first = std::max(first, -floor_divide(most, a * kBlockWidth));
       if (a < 0) last = std::min(last, floor_divide(most, -a * kBlockWidth));
       if (a == 0 && most < 0) last = -1;
@@ -73,11 +73,11 @@ inline void draw_wide(const Image& image, const Strip& strip, const Corner (&c)[
       for (int i = 0; i < 3; ++i) {
         const auto [a, b, unused] = edges[i];
         const int64_t e = at_row[i] + a * kBlockWidth * index;
-        const int64_t least = e + std::min<int64_t>(0, a * (kBlockWidth - 1)) +
-                              std::min<int64_t>(0, b * (kBlockHeight - 1));
+        const int64_t least =
+            e + std::min<int64_t>(0, a * (kBlockWidth - 1)) + std::min<int64_t>(0, b * (kBlockHeight - 1));
         if (least >= 0) continue;  // the whole block is inside this edge; else the values are small enough for int32
-        outside |= static_cast<int32_t>(e) + static_cast<int32_t>(a) * lane_column() +
-                   static_cast<int32_t>(b) * lane_row();
+        outside |=
+            static_cast<int32_t>(e) + static_cast<int32_t>(a) * lane_column() + static_cast<int32_t>(b) * lane_row();
       }
       const Floats offset = to_float(splat(static_cast<int32_t>(column - plane.column)) + lane_column());
       draw_block(strip.at(static_cast<int>(column), static_cast<int>(row)), outside, plane.at(offset, row_part), id);
@@ -103,9 +103,7 @@ inline int8_t draw_special(const Image& image, const Strip& strip, int64_t face)
     const Projected& p = image.projected[index[corner]];
     return {snap(p.px), snap(p.py), p.zeta};
   };
-  const auto visible = [&](double signed_area) {
-    return signed_area != 0 && image.cull != (signed_area > 0 ? 1 : 2);
-  };
+  const auto visible = [&](double signed_area) { return signed_area != 0 && image.cull != (signed_area > 0 ? 1 : 2); };
   if (safe) {
     const Corner corners[3] = {snapped(0), snapped(1), snapped(2)};
     const int64_t area = (corners[1].X - corners[0].X) * (corners[2].Y - corners[0].Y) -

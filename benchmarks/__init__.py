@@ -1,0 +1,1 @@
+"""What the native operations cost on this machine: `python -m benchmarks.run`."""
