@@ -108,6 +108,10 @@ struct Buffers {
 
   void finish(int threads) const {
     if (parts_per_sum == 1) return;
+    if (parts_per_sum == 0) {  // a batch without images
+      std::memset(result, 0, static_cast<size_t>(size) * sizeof(float));
+      return;
+    }
     constexpr int64_t kChunk = 8192;
     const int64_t chunks = (size + kChunk - 1) / kChunk;
     parallel_for(sums * chunks, threads, [&](int64_t job, int) {

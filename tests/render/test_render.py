@@ -154,6 +154,12 @@ def test_a_function_is_a_shader():
     torch.testing.assert_close(picture.color[0, row, column], expected)
 
 
+def test_a_shader_may_make_anything_of_empty_samples():
+    # Breaks if NaN of samples that show nothing reaches the picture.
+    picture = render(square(), FRONT, SIZE, light=lambda points: points.normal / points.color, background=0.5)
+    assert picture.color.isfinite().all() and (picture.color[0, 0, 0] == 0.5).all()
+
+
 def test_views_poses_and_packed_meshes_equal_single_pictures():
     # Breaks if a picture of a batch depends on the others, or a mesh gets another one's camera.
     meshes = [cube(), icosphere(1), square()]
@@ -240,6 +246,9 @@ def test_backends_agree():
         ({"supersample": 1.5}, ValueError, "supersample"),
         ({"light": 0.5}, TypeError, "light"),
         ({"light": "sun"}, TypeError, "light"),
+        ({"light": lambda points: points.color[..., :1]}, ValueError, "light"),
+        ({"gradient": 3}, TypeError, "gradient"),
+        ({"backend": "abacus"}, ValueError, "abacus"),
         ({"mesh": torch.zeros(3, 3)}, TypeError, "mesh"),
         ({"camera": torch.eye(4)}, TypeError, "camera"),
         ({"background": (0.0, 1.0)}, ValueError, "background"),

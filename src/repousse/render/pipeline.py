@@ -60,7 +60,7 @@ def render(
     batches that do not match.
     """
     check_settings("render", size, light, supersample)
-    estimate = estimator("interior" if gradient is None else gradient)
+    estimate = _chosen(gradient)
     positions, fragments = _rasterize("render", mesh, camera, size, supersample, cull, backend)
     points = _surface(mesh, fragments, smooth, backend)
     covered = (fragments.face_id >= 0).to(positions.dtype)[..., None]
@@ -93,7 +93,7 @@ def silhouette(
 ) -> Tensor:
     """Only the mask of `render`, float (B, H, W), for the price of a mask."""
     check_settings("silhouette", size, None, supersample)
-    estimate = estimator("interior" if gradient is None else gradient)
+    estimate = _chosen(gradient)
     positions, fragments = _rasterize("silhouette", mesh, camera, size, supersample, cull, backend)
     covered = (fragments.face_id >= 0).to(positions.dtype)[..., None]
     return pool(_estimate(estimate, covered, mesh, positions, fragments, backend), supersample).squeeze(-1)
@@ -119,7 +119,13 @@ def check_settings(
 
 
 def _rasterize(
-    caller: str, mesh: Mesh, camera: Camera, size: tuple[int, int], supersample: int, cull: Cull, backend: Backend
+    caller: str,
+    mesh: Mesh,
+    camera: Camera,
+    size: tuple[int, int],
+    supersample: int,
+    cull: Cull,
+    backend: Backend,
 ) -> tuple[Tensor, ops.Fragments]:
     """Clip positions (B, V, 4) or, packed, (V, 4), and what they cover at sample resolution."""
     if not isinstance(mesh, Mesh):
@@ -198,12 +204,32 @@ def _shaded(points: Points, light: Light | Shader | None, covered: Tensor) -> Te
     if light is None:
         return points.color
     color = light(points)
+    if color.shape != points.color.shape:
+        raise ValueError(
+            f"render: `light` returned {tuple(color.shape)} for points {tuple(points.color.shape)}. "
+            "It must return one colour per sample."
+        )
     # What a shader makes of empty samples may be anything, NaN too; a Light makes 0.
     return color if type(light) is Light else torch.where(covered > 0, color, 0)
 
 
+def _chosen(gradient: str | Estimator | None) -> Estimator:
+    chosen = estimator("interior" if gradient is None else gradient)
+    if not hasattr(chosen, "uses_crossings"):
+        raise TypeError(
+            f"render: `gradient` is a name, an estimator or None, not {type(gradient).__name__} {gradient!r}. "
+            "See repousse.gradients."
+        )
+    return chosen
+
+
 def _estimate(
-    estimate: Estimator, image: Tensor, mesh: Mesh, positions: Tensor, fragments: ops.Fragments, backend: Backend
+    estimate: Estimator,
+    image: Tensor,
+    mesh: Mesh,
+    positions: Tensor,
+    fragments: ops.Fragments,
+    backend: Backend,
 ) -> Tensor:
     edges = None
     if estimate.uses_crossings:

@@ -63,7 +63,8 @@ def rasterize(
     Differentiable: barycentrics and depth with respect to `positions`, inside faces. Face ids are not; silhouettes get
     their gradient from an estimator applied to the shaded image.
 
-    Memory: 16 bytes per pixel of output; while it runs 16 bytes per vertex, and 8 per pixel of the strips in work.
+    Memory: 16 bytes per pixel of output; working memory of 16 bytes per vertex and at most 16 MiB per thread, which is
+    kept for the next call.
 
     Raises IndexError for a face whose index does not exist, ValueError or TypeError for wrong shapes, sizes, dtypes and
     devices. Faces with a NaN or infinite vertex cover nothing and are counted in a RuntimeWarning.

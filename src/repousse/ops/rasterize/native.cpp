@@ -123,9 +123,12 @@ RP_KERNEL(rp_visibility)
   project(positions, all_vertices, width / 2.0f, height / 2.0f, threads, projected);
   const bool prefetch = vertices > kPrefetchVertices;
 
-  // Strips: as many jobs as keep all threads busy, each a whole number of block rows.
-  const int64_t wanted =
-      threads <= 1 || batch >= 4 * threads ? 1 : (4 * threads + batch - 1) / std::max<int64_t>(1, batch);
+  // Strips: as many jobs as keep all threads busy, and small enough to stay in the cache and in memory (kStripBytes); each a
+  // whole number of block rows.
+  constexpr int64_t kStripBytes = 16 << 20;
+  const int64_t images = std::max<int64_t>(1, batch), bytes = static_cast<int64_t>(height) * width * 8;
+  const int64_t busy = threads <= 1 || batch >= 4 * threads ? 1 : (4 * threads + images - 1) / images;
+  const int64_t wanted = std::max(busy, (bytes + kStripBytes - 1) / kStripBytes);
   const int strip_rows = static_cast<int>(((height + wanted - 1) / wanted + 15) / 16 * 16);
   const int64_t strips = (height + strip_rows - 1) / strip_rows;
   const int blocks_per_row = (width + kBlockWidth - 1) / kBlockWidth;
