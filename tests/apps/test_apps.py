@@ -14,6 +14,7 @@ from repousse.apps.draw import Draw, draw
 from repousse.apps.find_camera import FindCamera, find_camera
 from repousse.apps.fit_texture import FitTexture, fit_texture
 from repousse.apps.fit_vertices import FitVertices, fit_vertices
+from repousse.apps.views import orbit
 from repousse.geometry import icosphere
 
 
@@ -80,6 +81,13 @@ def test_find_camera(ball, tmp_path):
     result = find_camera(settings(FindCamera, ball, tmp_path, steps=3))
     check_written(result, {"search.gif", "before.png", "after.png", "target.png", "found.png"})
     assert result.numbers["steps"] == 3
+
+
+def test_the_sought_camera_is_that_of_the_released_example():
+    # Breaks if angles are counted from another axis.
+    settings = FindCamera()
+    eye = orbit(settings, settings.elevation, settings.azimuth).position[0]
+    torch.testing.assert_close(eye, torch.tensor([-0.612, 1.366, -2.285]), atol=1e-3, rtol=0)
 
 
 def test_ctrl_c_writes_what_there_is(ball, tmp_path, monkeypatch, capsys):
@@ -152,4 +160,7 @@ def test_what_is_no_file_mesh_or_picture_is_said_in_one_line(tmp_path):
             common.load_picture(path, 8)
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot write"):
-        draw(Draw(mesh=tmp_path / "missing.obj", out=tmp_path / "file"))
+        draw(Draw(out=tmp_path / "file"))
+    with pytest.raises(InputError):
+        fit_texture(FitTexture(reference=tmp_path / "missing.png", out=tmp_path / "new"))
+    assert not (tmp_path / "new").exists()

@@ -226,6 +226,19 @@ def test_renderer_is_render_with_settings_kept():
     same(Renderer(SIZE, **settings)(cube(), AROUND), render(cube(), AROUND, SIZE, **settings), tolerance=0)
 
 
+def test_autocast_changes_nothing():
+    # Breaks if geometry is computed in half precision because a network around it is.
+    expected = render(cube(), AROUND, SIZE, supersample=2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        same(render(cube(), AROUND, SIZE, supersample=2), expected, tolerance=0)
+
+
+def test_float64_is_for_the_reference():
+    # Breaks if a part of the line falls back to float32.
+    picture = render(cube().to(torch.float64), AROUND.to(torch.float64), (12, 16), backend="reference")
+    assert all(part.dtype == torch.float64 for part in picture[:4])
+
+
 def test_backends_agree():
     # Breaks if the line is assembled differently for one of the backends.
     small = (12, 16)

@@ -32,8 +32,8 @@ class Draw(Settings):
 def draw(settings: Draw | None = None) -> Result:
     """Render the turntable of `settings.mesh`; writes turntable.gif and draw.png."""
     settings = settings or Draw()
-    run = Run("draw", settings.out)
     mesh = load_mesh(settings.mesh)
+    run = Run("draw", settings.out)
     frames = turntable(mesh, settings, settings.elevation, settings.step, smooth=settings.smooth)
     run.gif("turntable.gif", frames)
     run.pngs({"draw": frames[0]})

@@ -40,7 +40,7 @@ class FindCamera(Settings):
     tolerance: float = 2e-4
     """The search ends when the step falls below this part of the distance."""
     gradient: str = "kato"
-    """Estimator of the silhouette's gradient."""
+    """Estimator of the silhouette's gradient: kato or kato-released."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,9 +55,9 @@ class FindCamera(Settings):
 def find_camera(settings: FindCamera | None = None) -> Result:
     """Minimise sum (mask - reference)^2 over the camera's position; writes a film and pictures."""
     settings = settings or FindCamera()
-    run = Run("find-camera", settings.out)
     size = (settings.size, settings.size)
     mesh = load_mesh(settings.mesh)
+    run = Run("find-camera", settings.out)
     sought = orbit(settings, settings.elevation, settings.azimuth)
     eye = torch.tensor(settings.start, requires_grad=True)
     optimizer = torch.optim.Adam([eye], lr=settings.learning_rate)

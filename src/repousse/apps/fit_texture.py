@@ -51,8 +51,9 @@ class FitTexture(Settings):
 def fit_texture(settings: FitTexture | None = None) -> Result:
     """Minimise sum (color - reference)^2 over the vertices' colours; writes films and pictures."""
     settings = settings or FitTexture()
-    run = Run("fit-texture", settings.out)
     mesh = load_mesh(settings.mesh, settings.resolution)
+    reference = None if settings.reference is None else load_picture(settings.reference, settings.size)
+    run = Run("fit-texture", settings.out)
     elevation, azimuth = math.radians(settings.elevation), math.radians(settings.azimuth)
     camera = Camera.orbit(settings.distance, elevation, azimuth, extent=2.0)
 
@@ -63,8 +64,7 @@ def fit_texture(settings: FitTexture | None = None) -> Result:
         known = renderer(painted(mesh, pattern(mesh.positions)), camera)
     covered = (known.mask[0] > 0)[..., None]
     target = known.color[0]
-    if settings.reference is not None:
-        reference = load_picture(settings.reference, settings.size)
+    if reference is not None:
         target = torch.lerp(torch.tensor(GROUND), reference, known.mask[0][..., None])
 
     parameters = torch.zeros(mesh.positions.shape[0], 3, requires_grad=True)

@@ -37,7 +37,7 @@ class FitVertices(Settings):
     learning_rate: float = 1e-3
     """How far Adam moves a vertex per step."""
     gradient: str = "kato"
-    """Estimator of the silhouette's gradient."""
+    """Estimator of the silhouette's gradient: kato or kato-released."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,10 +49,10 @@ class FitVertices(Settings):
 def fit_vertices(settings: FitVertices | None = None) -> Result:
     """Minimise sum (mask - reference)^2 over the vertices; writes pictures, films and the mesh."""
     settings = settings or FitVertices()
-    run = Run("fit-vertices", settings.out)
     size = (settings.size, settings.size)
     mesh = load_mesh(settings.mesh)
     target = _target(settings)
+    run = Run("fit-vertices", settings.out)
     camera = orbit(settings, settings.elevation, settings.azimuth)
     positions = mesh.positions.clone().requires_grad_()
     optimizer = torch.optim.Adam([positions], lr=settings.learning_rate)

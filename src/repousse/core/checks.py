@@ -19,12 +19,12 @@ def as_float32(op: str, name: str, value: Tensor) -> Tensor:
     Half precision (what autocast produces) is widened. float64 is refused: silently losing half of the digits would
     make a comparison with the float64 reference meaningless.
     """
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{op}: `{name}` must be a float32 tensor, got {describe(value)}.")
     if value.dtype != torch.float32:
         if value.dtype not in (torch.float16, torch.bfloat16):
-            raise TypeError(
-                f"{op}: `{name}` must be float32, got {describe(value)}. Convert it with .float(), or ask for the "
-                'float64 implementation with backend="reference".'
-            )
+            slow = ', or ask for the float64 implementation with backend="reference"' * (value.dtype == torch.float64)
+            raise TypeError(f"{op}: `{name}` must be float32, got {describe(value)}. Convert it with .float(){slow}.")
         value = value.float()
     return value.contiguous()
 
@@ -36,13 +36,20 @@ def as_index(op: str, name: str, value: Tensor) -> Tensor:
     if value.dtype != torch.int32:
         if value.dtype != torch.int64:
             raise TypeError(f"{op}: `{name}` must be int32 or int64, got {describe(value)}.")
-        value = value.to(torch.int32)
+        most = torch.iinfo(torch.int32)
+        value = value.clamp(most.min, most.max).to(torch.int32)  # what is out of range must not wrap into it
     return value.contiguous()
 
 
 def same_device(op: str, **tensors: Tensor) -> None:
-    """Raises ValueError unless all tensors are on the CPU, the only device with kernels so far."""
+    """Raises ValueError unless all tensors are on one device: the CPU, the only one with kernels so far (or "meta")."""
+    first, *_ = tensors
     for name, tensor in tensors.items():
+        if tensor.device != tensors[first].device:
+            raise ValueError(
+                f"{op}: `{first}` is on {tensors[first].device} but `{name}` on {tensor.device}. "
+                "Move all inputs to one device."
+            )
         if tensor.device.type not in ("cpu", "meta"):
             raise ValueError(
                 f"{op}: `{name}` is on {tensor.device}, but this version computes on the CPU only. "
@@ -66,6 +73,13 @@ def check_indices(op: str, name: str, faces: Tensor, limit: int, holder: str) ->
     face = find(faces.data_ptr(), faces.shape[0], limit)
     if face >= 0:
         raise index_error(op, name, faces, face, limit, holder)
+
+
+def check_indices_slowly(op: str, name: str, faces: Tensor, limit: int, holder: str) -> None:
+    """`check_indices` without the native library, for the reference implementations."""
+    bad = ((faces < 0) | (faces >= limit)).any(1).nonzero()
+    if len(bad):
+        raise index_error(op, name, faces, int(bad[0]), limit, holder)
 
 
 def check_status(op: str, status: int) -> None:

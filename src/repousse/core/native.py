@@ -73,7 +73,12 @@ _KINDS = {"p": ctypes.c_void_p, "i": ctypes.c_int32, "l": ctypes.c_int64, "f": c
 
 
 def _bind(symbol: str, signature: str) -> Callable[..., int]:
-    function = getattr(library(), symbol)
+    try:
+        function = getattr(library(), symbol)
+    except AttributeError:
+        raise NativeLibraryError(
+            f"repousse: {library()._name} has no {symbol}: it was built from other sources. Reinstall repousse."
+        ) from None
     function.argtypes = [_KINDS[kind] for kind in signature]
     function.restype = ctypes.c_int64
     return function
@@ -94,7 +99,10 @@ def _variants(name: str, signature: str) -> dict[str | None, Callable[..., int]]
         isa: _bind(f"{name}_{isa}", signature) for isa in instruction_sets()
     }
     # REPOUSSE_ISA limits the whole process, for instance to compare machines.
-    variants[None] = variants[os.environ.get("REPOUSSE_ISA", instruction_sets()[-1])]
+    wanted = os.environ.get("REPOUSSE_ISA", instruction_sets()[-1])
+    if wanted not in variants:
+        raise ValueError(f"REPOUSSE_ISA={wanted!r} is not one of {instruction_sets()}, which this CPU can run.")
+    variants[None] = variants[wanted]
     return variants
 
 

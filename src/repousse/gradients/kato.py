@@ -65,6 +65,7 @@ class Kato:
             raise ValueError('Kato: mode "crossings" needs the crossing list; see repousse.crossings.')
         if self.mode == "released" and positions.dim() == 2:
             raise ValueError('Kato: mode "released" does not take packed meshes; use mode "crossings".')
+        kato.check_frame(positions, fragments.face_id, image)
         ndc = _screen(positions)
         if self.mode == "released":
             return _Released.apply(image, ndc, fragments.faces, fragments.face_id, self.eps)
@@ -72,9 +73,9 @@ class Kato:
 
 
 def _screen(positions: Tensor) -> Tensor:
-    """x to the right and y up in [-1, 1] on the image; NaN, and without gradient, behind the camera."""
+    """x to the right and y up in [-1, 1] on the image; NaN, and without gradient, behind the camera or at infinity."""
     x, y, _, w = positions.unbind(-1)
-    visible = w > torch.finfo(w.dtype).tiny
+    visible = (w > torch.finfo(w.dtype).tiny) & positions.isfinite().all(-1)
     r = 1 / torch.where(visible, w, torch.ones_like(w))
     ndc = torch.stack([x * r, -y * r], -1)
     return torch.where(visible[..., None], ndc, torch.full_like(ndc, torch.nan))

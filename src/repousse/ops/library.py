@@ -22,6 +22,15 @@ def differentiable(name: str, setup: Callable[..., None], backward: Callable[...
     torch.library.register_autograd(f"repousse::{name}", backward, setup_context=setup, lib=_LIBRARY)
 
 
+def not_differentiable(name: str) -> None:
+    """Declare that nothing flows back through `repousse::name`: its outputs never require a gradient."""
+
+    def setup(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.mark_non_differentiable(*output)
+
+    differentiable(name, setup, lambda ctx, *gradients: (None,) * len(ctx.needs_input_grad))
+
+
 def once_differentiable(name: str) -> None:
     """Declare that `repousse::name`, a derivative itself, has none: asking for it raises instead of giving zeros."""
 

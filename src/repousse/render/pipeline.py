@@ -56,29 +56,33 @@ def render(
     Differentiable in positions, attributes, camera, light and background; see `Picture` for each of its
     parts. A mesh behind the camera is no error: the picture is empty.
 
+    Computes in the precision of the mesh, under autocast too.
+
     TypeError for what is no mesh, camera or light; ValueError for an empty size, and for dtypes, devices or
     batches that do not match.
     """
     check_settings("render", size, light, supersample)
+    _check_scene("render", mesh, camera)
     estimate = _chosen(gradient)
-    positions, fragments = _rasterize("render", mesh, camera, size, supersample, cull, backend)
-    points = _surface(mesh, fragments, smooth, backend)
-    covered = (fragments.face_id >= 0).to(positions.dtype)[..., None]
-    color = _over_background(_shaded(points, light, covered), covered, background)
-    image = _estimate(estimate, torch.cat((color, covered), -1), mesh, positions, fragments, backend)
-    image = pool(image, supersample)
+    with torch.autocast(camera.projection.device.type, enabled=False):
+        positions, fragments = _rasterize("render", mesh, camera, size, supersample, cull, backend)
+        points = _surface(mesh, fragments, smooth, backend)
+        covered = (fragments.face_id >= 0).to(positions.dtype)[..., None]
+        color = _over_background(_shaded(points, light, covered), covered, background)
+        image = _estimate(estimate, torch.cat((color, covered), -1), mesh, positions, fragments, backend)
+        image = pool(image, supersample)
 
-    share = pool(covered, supersample)
-    inside = 1 / share.clamp(min=0.5 / supersample**2)  # empty pixels stay 0
-    # World to camera z is affine: the mean depth is the depth of the mean position.
-    row = camera.world_to_camera[..., 2, :].expand(len(share), 4)[:, None]
-    depth = pool(points.position, supersample) * inside @ row[..., :3, None] + row[..., 3:, None]
-    depth = torch.where(share > 0, depth, 0).squeeze(-1)
-    normal = pool(points.normal, supersample)
-    if supersample > 1:
-        normal = torch.nn.functional.normalize(normal, dim=-1)
-    ids = nearest_id(fragments.face_id, fragments.depth, supersample)
-    return Picture(image[..., :3], image[..., 3], depth, normal, ids)
+        share = pool(covered, supersample)
+        inside = 1 / share.clamp(min=0.5 / supersample**2)  # empty pixels stay 0
+        # World to camera z is affine: the mean depth is the depth of the mean position.
+        row = camera.world_to_camera[..., 2, :].expand(len(share), 4)[:, None]
+        depth = pool(points.position, supersample) * inside @ row[..., :3, None] + row[..., 3:, None]
+        depth = torch.where(share > 0, depth, 0).squeeze(-1)
+        normal = pool(points.normal, supersample)
+        if supersample > 1:
+            normal = torch.nn.functional.normalize(normal, dim=-1)
+        ids = nearest_id(fragments.face_id, fragments.depth, supersample)
+        return Picture(image[..., :3], image[..., 3], depth, normal, ids)
 
 
 def silhouette(
@@ -93,10 +97,13 @@ def silhouette(
 ) -> Tensor:
     """Only the mask of `render`, float (B, H, W), for the price of a mask."""
     check_settings("silhouette", size, None, supersample)
+    _check_scene("silhouette", mesh, camera)
     estimate = _chosen(gradient)
-    positions, fragments = _rasterize("silhouette", mesh, camera, size, supersample, cull, backend)
-    covered = (fragments.face_id >= 0).to(positions.dtype)[..., None]
-    return pool(_estimate(estimate, covered, mesh, positions, fragments, backend), supersample).squeeze(-1)
+    with torch.autocast(camera.projection.device.type, enabled=False):
+        positions, fragments = _rasterize("silhouette", mesh, camera, size, supersample, cull, backend)
+        covered = (fragments.face_id >= 0).to(positions.dtype)[..., None]
+        image = _estimate(estimate, covered, mesh, positions, fragments, backend)
+        return pool(image, supersample).squeeze(-1)
 
 
 def check_settings(
@@ -118,6 +125,15 @@ def check_settings(
         )
 
 
+def _check_scene(caller: str, mesh: Mesh, camera: Camera) -> None:
+    if not isinstance(mesh, Mesh):
+        raise TypeError(
+            f"{caller}: `mesh` is a {type(mesh).__name__}, not a Mesh. Build one with Mesh(positions, faces)."
+        )
+    if not isinstance(camera, Camera):
+        raise TypeError(f"{caller}: `camera` is a {type(camera).__name__}, not a Camera. See Camera.look_at.")
+
+
 def _rasterize(
     caller: str,
     mesh: Mesh,
@@ -128,12 +144,6 @@ def _rasterize(
     backend: Backend,
 ) -> tuple[Tensor, ops.Fragments]:
     """Clip positions (B, V, 4) or, packed, (V, 4), and what they cover at sample resolution."""
-    if not isinstance(mesh, Mesh):
-        raise TypeError(
-            f"{caller}: `mesh` is a {type(mesh).__name__}, not a Mesh. Build one with Mesh(positions, faces)."
-        )
-    if not isinstance(camera, Camera):
-        raise TypeError(f"{caller}: `camera` is a {type(camera).__name__}, not a Camera. See Camera.look_at.")
     samples = (size[0] * supersample, size[1] * supersample)
     if mesh.vertex_ranges is None:
         positions = camera.project(mesh.positions, samples)
@@ -217,8 +227,8 @@ def _chosen(gradient: str | Estimator | None) -> Estimator:
     chosen = estimator("interior" if gradient is None else gradient)
     if not hasattr(chosen, "uses_crossings"):
         raise TypeError(
-            f"render: `gradient` is a name, an estimator or None, not {type(gradient).__name__} {gradient!r}. "
-            "See repousse.gradients."
+            f"render: `gradient` is a name, an estimator or None, not {type(gradient).__name__} {gradient!r}."
+            " See repousse.gradients."
         )
     return chosen
 

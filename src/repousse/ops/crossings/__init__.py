@@ -47,6 +47,11 @@ def crossings(
             f"crossings: `topology` describes {topology.faces.shape[0]} faces, but {fragments.faces.shape[0]} were "
             "rasterized. Build it from the same faces."
         )
+    if positions.shape != fragments.positions.shape:
+        raise ValueError(
+            f"crossings: `positions` is {tuple(positions.shape)}, but {tuple(fragments.positions.shape)} was rasterized."
+        )
+    checks.same_device("crossings", positions=positions, topology=topology.faces, fragments=fragments.face_id)
     if backend == "reference":
         return reference.crossings(positions, topology, fragments)
     if backend != "native":
@@ -59,9 +64,10 @@ def crossings(
             topology.edge_faces,
             topology.consistent,
             topology.extra,
-            fragments.face_id,
-            fragments.depth.detach(),
-            fragments.facing,
+            fragments.faces,
+            fragments.face_id.contiguous(),
+            checks.as_float32("crossings", "fragments.depth", fragments.depth.detach()),
+            fragments.facing.contiguous(),
             fragments.ranges,
         )
     )
@@ -74,11 +80,15 @@ def _crossings_cpu(
     edge_faces: Tensor,
     consistent: Tensor,
     extra: Tensor,
+    rasterized: Tensor,
     face_id: Tensor,
     depth: Tensor,
     facing: Tensor,
     ranges: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    # `rasterize` has checked its faces against positions.
+    if faces.data_ptr() != rasterized.data_ptr() and not torch.equal(faces, rasterized):
+        raise ValueError("crossings: `topology` was built from other faces than those that were rasterized.")
     if ranges is not None:
         ranges = ranges.to(torch.int64).contiguous()
     handle = ctypes.c_void_p()
@@ -123,8 +133,9 @@ def _empty(like: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Te
 
 _crossings = library.define(
     "crossings(Tensor positions, Tensor faces, Tensor edges, Tensor edge_faces, Tensor consistent, Tensor extra,"
-    " Tensor face_id, Tensor depth, Tensor facing, Tensor? ranges)"
+    " Tensor rasterized, Tensor face_id, Tensor depth, Tensor facing, Tensor? ranges)"
     " -> (Tensor inner, Tensor outer, Tensor vertices, Tensor offset, Tensor axis)",
     _crossings_cpu,
     _crossings_fake,
 )
+library.not_differentiable("crossings")

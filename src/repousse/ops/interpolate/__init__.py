@@ -37,7 +37,11 @@ def interpolate(
     """
     attribute_faces = checks.as_index("interpolate", "attribute_faces", attribute_faces)
     batch = fragments.face_id.shape[0]
-    if attributes.dim() not in (2, 3) or (attributes.dim() == 3 and attributes.shape[0] != batch):
+    if (
+        not isinstance(attributes, Tensor)
+        or attributes.dim() not in (2, 3)
+        or (attributes.dim() == 3 and attributes.shape[0] != batch)
+    ):
         raise ValueError(
             f"interpolate: `attributes` must be (Va, C) or ({batch}, Va, C), got {checks.describe(attributes)}."
         )
@@ -46,11 +50,18 @@ def interpolate(
             f"interpolate: `attribute_faces` has {attribute_faces.shape[0]} faces, but {fragments.faces.shape[0]} were "
             "rasterized. Both must list the same faces in the same order."
         )
-    if attributes.device != fragments.face_id.device:
+    if fragments.positions.dim() == 3 and fragments.positions.shape[0] != batch:
         raise ValueError(
-            f"interpolate: `attributes` is on {attributes.device} but the fragments on {fragments.face_id.device}."
+            f"interpolate: the fragments show {batch} images of {fragments.positions.shape[0]} sets of positions. "
+            "Whoever picks images out of `Fragments` must pick the same positions."
         )
+    checks.same_device(
+        "interpolate", attributes=attributes, attribute_faces=attribute_faces, fragments=fragments.face_id
+    )
     if backend == "reference":
+        checks.check_indices_slowly(
+            "interpolate", "attribute_faces", attribute_faces, attributes.shape[-2], "attributes"
+        )
         return reference.interpolate(attributes, attribute_faces, fragments.face_id, fragments.bary)
     if backend != "native":
         raise ValueError(f'interpolate: `backend` must be "native" or "reference", got {backend!r}.')
@@ -59,8 +70,8 @@ def interpolate(
         attribute_faces,
         checks.as_float32("interpolate", "fragments.positions", fragments.positions),
         fragments.faces,
-        fragments.face_id,
-        fragments.bary.detach(),
+        fragments.face_id.contiguous(),
+        checks.as_float32("interpolate", "fragments.bary", fragments.bary.detach()),
     )
 
 

@@ -6,7 +6,24 @@ from repousse.core import checks, native
 from repousse.ops import library
 from repousse.ops.crossings import Crossings
 
-__all__ = ["from_crossings", "released"]
+__all__ = ["check_frame", "from_crossings", "released"]
+
+
+def check_frame(positions: Tensor, face_id: Tensor, image: Tensor) -> None:
+    """Raises ValueError unless the arguments can belong to one frame.
+
+    positions  (B, V, N), or (V, N) for packed meshes
+    face_id    (B, H, W)
+    image      (B, H, W, C)
+    """
+    if image.dim() != 4 or image.shape[:3] != face_id.shape:
+        raise ValueError(
+            f"kato: `image` must be (B, H, W, C) with (B, H, W) = {tuple(face_id.shape)} as rasterized, "
+            f"got {checks.describe(image)}. Apply the estimator before pooling or permuting."
+        )
+    if positions.dim() == 3 and positions.shape[0] != face_id.shape[0]:
+        raise ValueError(f"kato: {positions.shape[0]} sets of positions for {face_id.shape[0]} images.")
+    checks.same_device("kato", image=image, positions=positions, face_id=face_id)
 
 
 def released(
@@ -23,6 +40,7 @@ def released(
 
     Returns float (B, V, 2). Deterministic. Cost: visible edges x lines they cross x length of a line.
     """
+    check_frame(positions_ndc, face_id, image)
     return _released(
         checks.as_float32("kato", "positions_ndc", positions_ndc),
         checks.as_index("kato", "faces", faces),
@@ -51,6 +69,7 @@ def from_crossings(
 
     Returns float, shaped like `positions_ndc`. Cost: crossings x length of a line.
     """
+    check_frame(positions_ndc, face_id, image)
     return _from_crossings(
         checks.as_float32("kato", "positions_ndc", positions_ndc),
         *crossings,
@@ -66,6 +85,7 @@ def _released_cpu(
     positions_ndc: Tensor, faces: Tensor, face_id: Tensor, image: Tensor, grad: Tensor, eps: float
 ) -> Tensor:
     checks.check_indices("kato", "faces", faces, positions_ndc.shape[-2], "positions_ndc")
+    _check_range("face_id", face_id, -1, faces.shape[0])
     out = positions_ndc.new_empty(positions_ndc.shape)
     status = native.kernel("rp_kato_released", "plplliiiipppfp")(
         positions_ndc.data_ptr(),
@@ -98,6 +118,8 @@ def _from_crossings_cpu(
     grad: Tensor,
     eps: float,
 ) -> Tensor:
+    _check_range("crossings.vertices", vertices, 0, positions_ndc.shape[-2])
+    _check_range("crossings.inner", inner, 0, face_id.numel())
     out = positions_ndc.new_empty(positions_ndc.shape)
     status = native.kernel("rp_kato_crossings", "ppppplpliliiiippppfp")(
         inner.data_ptr(),
@@ -123,6 +145,11 @@ def _from_crossings_cpu(
     return out
 
 
+def _check_range(name: str, values: Tensor, low: int, limit: int) -> None:
+    if values.numel() and not (low <= int(values.min()) and int(values.max()) < limit):
+        raise IndexError(f"kato: `{name}` reaches beyond {limit}. Do crossings, faces and picture belong to one frame?")
+
+
 def _like_positions(positions_ndc: Tensor, *_: object) -> Tensor:
     return positions_ndc.new_empty(positions_ndc.shape)
 
@@ -132,9 +159,11 @@ _released = library.define(
     _released_cpu,
     _like_positions,
 )
+library.once_differentiable("kato_released")
 _from_crossings = library.define(
     "kato_from_crossings(Tensor positions_ndc, Tensor inner, Tensor outer, Tensor vertices, Tensor offset, Tensor axis,"
     " Tensor face_id, Tensor depth, Tensor image, Tensor grad, float eps) -> Tensor",
     _from_crossings_cpu,
     _like_positions,
 )
+library.once_differentiable("kato_from_crossings")

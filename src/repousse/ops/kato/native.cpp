@@ -127,6 +127,28 @@ struct CrossingList {
   const int8_t* axis;  // 0: the pair lies in a row; 1: in a column
 };
 
+// The last of the pixels from `place` in the given direction before the first empty one.
+RP_INLINE int64_t last_covered(const float* depth, int64_t count, int64_t place, int direction) {
+  for (int64_t next = place + direction;;) {
+    if (direction > 0) {
+      if (next >= count) return count - 1;
+      const uint32_t empty = bits(load<Floats>(depth + next) >= kEmpty);  // the padding behind a line is not empty
+      if (empty) return std::min(next + __builtin_ctz(empty), count) - 1;
+      next += kLanes;
+    } else {
+      if (next < 0) return 0;
+      if (next < kLanes - 1) {
+        for (; next >= 0; --next)
+          if (depth[next] >= kEmpty) return next + 1;
+        return 0;
+      }
+      const uint32_t empty = bits(load<Floats>(depth + next - (kLanes - 1)) >= kEmpty);
+      if (empty) return next - (kLanes - 1) + (31 - __builtin_clz(empty)) + 1;
+      next -= kLanes;
+    }
+  }
+}
+
 // The edge may be pulled outwards by pixels up to the border that no nearer surface covers, and inwards by those of the
 // surface it bounds, up to the first empty pixel.
 void sweep_crossing(const Pictures& pictures, int64_t slot, const CrossingList& list, int64_t i, const float* ndc,
@@ -158,9 +180,7 @@ void sweep_crossing(const Pictures& pictures, int64_t slot, const CrossingList& 
   const int64_t from = outward > 0 ? outer : 0, to = outward > 0 ? planes.count - 1 : outer;
   const Pull outside = pull(planes, line, from, to, inner, crossing, arm, eps,
                             [&](int64_t v) { return load<Floats>(depth + v) > edge_depth; });
-  int64_t end_of_surface = inner;
-  for (int64_t next = inner - outward; next >= 0 && next < planes.count && depth[next] < kEmpty; next -= outward)
-    end_of_surface = next;
+  const int64_t end_of_surface = last_covered(depth, planes.count, inner, -outward);
   const Pull inside = pull(planes, line, std::min(inner, end_of_surface), std::max(inner, end_of_surface), outer,
                            crossing, arm, eps, [](int64_t) { return Ints{} == 0; });
   const int coordinate = horizontal ? 0 : 1;

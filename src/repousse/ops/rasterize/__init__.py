@@ -1,5 +1,6 @@
 """Which triangle covers each pixel centre, and where inside it the centre lies."""
 
+import operator
 import warnings
 from typing import Any, Literal, NamedTuple
 
@@ -71,20 +72,19 @@ def rasterize(
     """
     height, width = _check_size(size)
     _check_positions(positions, ranges)
-    if cull not in _CULL:
+    if cull not in (None, "back", "front"):
         raise ValueError(f'rasterize: `cull` must be None, "back" or "front", got {cull!r}.')
     faces = checks.as_index("rasterize", "faces", faces)
-    if positions.device != faces.device:
-        raise ValueError(
-            f"rasterize: `positions` is on {positions.device} but `faces` on {faces.device}. Move both to one device."
-        )
+    checks.same_device("rasterize", positions=positions, faces=faces)
     if backend == "reference":
+        checks.check_indices_slowly("rasterize", "faces", faces, positions.shape[-2], "positions")
+        ranges = None if ranges is None else _checked_ranges(ranges, faces.shape[0])
+        _warn_not_finite(_count_not_finite(positions, faces, ranges))
         face_id, facing = reference.visibility(positions.detach(), faces, (height, width), ranges, cull)
         bary, depth = reference.barycentrics(positions, faces, face_id, ranges, (height, width))
         return Fragments(face_id, bary, depth, facing, positions, faces, ranges)
     if backend != "native":
         raise ValueError(f'rasterize: `backend` must be "native" or "reference", got {backend!r}.')
-    checks.same_device("rasterize", positions=positions)
     positions = checks.as_float32("rasterize", "positions", positions)
     face_id, facing = _visibility(positions.detach(), faces, ranges, height, width, _CULL[cull])
     bary, depth = _barycentrics(positions, faces, face_id)
@@ -93,9 +93,9 @@ def rasterize(
 
 def _check_size(size: tuple[int, int]) -> tuple[int, int]:
     try:
-        height, width = size
+        height, width = (side if isinstance(side, (int, torch.SymInt)) else operator.index(side) for side in size)
     except (TypeError, ValueError):
-        raise ValueError(f"rasterize: `size` must be (height, width), got {size!r}.") from None
+        raise ValueError(f"rasterize: `size` must be (height, width) in whole pixels, got {size!r}.") from None
     if not (0 < height <= MAX_SIZE and 0 < width <= MAX_SIZE):
         raise ValueError(f"rasterize: `size` must be between 1 and {MAX_SIZE} pixels per side, got {height} x {width}.")
     return height, width
@@ -109,7 +109,13 @@ def _check_positions(positions: Tensor, ranges: Tensor | None) -> None:
             f"rasterize: `positions` must be clip coordinates {expected}, got {checks.describe(positions)}. "
             "Camera.project makes them from world coordinates."
         )
-    if ranges is not None and (ranges.dim() != 2 or ranges.shape[1] != 2 or ranges.device.type != "cpu"):
+    if ranges is not None and not (
+        isinstance(ranges, Tensor)
+        and ranges.dtype in (torch.int32, torch.int64)
+        and ranges.dim() == 2
+        and ranges.shape[1] == 2
+        and ranges.device.type == "cpu"
+    ):
         raise ValueError(f"rasterize: `ranges` must be an integer tensor (B, 2) on the CPU, got {checks.describe(ranges)}.")
 
 
@@ -140,19 +146,30 @@ def _visibility_cpu(
     if status < -1:
         raise checks.index_error("rasterize", "faces", faces, -2 - status, positions.shape[-2], "positions")
     checks.check_status("rasterize", status)
-    if status > 0:
-        warnings.warn(
-            f"rasterize: {status} faces have a vertex that is NaN or infinite; they cover nothing.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+    _warn_not_finite(status)
     return face_id, facing
+
+
+def _count_not_finite(positions: Tensor, faces: Tensor, ranges: Tensor | None) -> int:
+    finite = torch.isfinite(positions.detach().float()).all(-1)[..., faces.long()].all(-1)
+    if ranges is None:
+        return int((~finite).sum())
+    return sum(int((~finite[first : first + count]).sum()) for first, count in ranges.tolist())
+
+
+def _warn_not_finite(count: int) -> None:
+    if count > 0:
+        warnings.warn(
+            f"rasterize: {count} faces have a vertex that is NaN or infinite; they cover nothing.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _checked_ranges(ranges: Tensor, face_count: int) -> Tensor:
     ranges = ranges.to(torch.int64).contiguous()
     first, count = ranges[:, 0], ranges[:, 1]
-    if bool(((first < 0) | (count < 0) | (first + count > face_count)).any()):
+    if bool(((first < 0) | (count < 0) | (count > face_count - first)).any()):
         raise IndexError(f"rasterize: `ranges` {ranges.tolist()} reaches beyond the {face_count} faces.")
     return ranges
 
@@ -172,6 +189,7 @@ _visibility = library.define(
     _visibility_cpu,
     _visibility_fake,
 )
+library.not_differentiable("visibility")
 
 
 # ---- barycentrics and depth of the faces seen --------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def visibility(
     else:
         spans = [(positions, facing[0], first, count) for first, count in ranges.tolist()]
         listed = [torch.arange(first, first + count) for _, _, first, count in spans]
-        facing[0] *= torch.isin(torch.arange(len(faces)), torch.cat(listed))
+        facing[0] *= torch.isin(torch.arange(len(faces)), torch.cat([torch.arange(0), *listed]))
     face_id = []
     for vertices, sides, first, count in spans:
         drawn = torch.arange(first, first + count)

@@ -1,0 +1,91 @@
+"""What is timed on each workload: every native step alone, and the ways they are used together."""
+
+import torch
+from torch import Tensor
+
+import repousse as rp
+from benchmarks.timing import Call
+from benchmarks.workloads import Scene
+from repousse.geometry.topology import topology
+from repousse.gradients import Kato
+
+EMPTY = "empty frame"
+FILL = "fill_ of the same tensors"
+RASTERIZE = "visibility + barycentrics"
+INTERPOLATE = "interpolate, 3 channels"
+BACKWARD = "interpolate + positions, backward"
+CROSSINGS = "crossing list"
+KATO = "Kato crossings, fwd + bwd"
+KATO_RELEASED = "Kato released, fwd + bwd"
+TOPOLOGY = "topology"
+API = "rasterize + interpolate, fwd + bwd"
+
+# Steps that use one thread whatever they are offered.
+SERIAL = (FILL, TOPOLOGY)
+
+
+def steps(scene: Scene) -> dict[str, Call]:
+    """The steps of a workload by name.
+
+    They are called as a user calls them, so outputs are allocated anew by each call. glibc keeps blocks of up
+    to 32 MiB, which all outputs of A-D are; how many pages a step had to ask for is written to the results.
+    """
+    found = _forward_steps(scene) | _backward_steps(scene)
+    if scene.spec.name == "A":
+        found[KATO] = _kato(scene, Kato())
+        found[KATO_RELEASED] = _kato(scene, Kato(mode="released"))
+    if scene.spec.name == "C":
+        found[TOPOLOGY] = lambda: topology(scene.faces)
+    return found
+
+
+def _forward_steps(scene: Scene) -> dict[str, Call]:
+    positions, faces, size, colors = scene.positions, scene.faces, scene.size, scene.colors
+    fragments, edges = scene.fragments, scene.topology
+    face_id, bary, depth = (torch.empty_like(output) for output in fragments[:3])
+    # One vertex, because none would be a batch without memory; no face: the kernels clear and write.
+    point, no_faces = positions[:, :1].contiguous(), faces[:0]
+    ops = torch.ops.repousse
+    return {
+        EMPTY: lambda: rp.rasterize(point, no_faces, size),
+        FILL: lambda: (face_id.fill_(-1), bary.fill_(0), depth.fill_(0)),
+        RASTERIZE: lambda: rp.rasterize(positions, faces, size),
+        "visibility": lambda: ops.visibility(positions, faces, None, *size, 0),
+        "barycentrics": lambda: ops.barycentrics(positions, faces, fragments.face_id),
+        INTERPOLATE: lambda: rp.interpolate(colors, faces, fragments),
+        CROSSINGS: lambda: rp.crossings(positions, edges, fragments),
+    }
+
+
+def _backward_steps(scene: Scene) -> dict[str, Call]:
+    faces, size, fragments, g_image = scene.faces, scene.size, scene.fragments, scene.g_image
+    positions, colors = scene.positions.clone().requires_grad_(), scene.colors.clone().requires_grad_()
+    inputs = scene.colors, faces, scene.positions, faces, fragments.face_id, fragments.bary
+    backward = torch.ops.repousse.interpolate_backward
+
+    def api() -> tuple[Tensor, ...]:
+        image = rp.interpolate(colors, faces, rp.rasterize(positions, faces, size))
+        return torch.autograd.grad(image, (positions, colors), g_image)
+
+    return {BACKWARD: lambda: backward(*inputs, g_image, True, True), API: api}
+
+
+def _kato(scene: Scene, estimator: Kato) -> Call:
+    """A silhouette and its gradient, from positions to positions."""
+    faces, size, edges = scene.faces, scene.size, scene.topology
+    positions = scene.positions.clone().requires_grad_()
+    mask = _mask(scene.fragments)
+    # As if each shape had to move by a quarter of the picture: large areas have to appear and to vanish.
+    g_mask = mask - mask.roll(size[1] // 4, dims=2)
+
+    def call() -> tuple[Tensor, ...]:
+        fragments = rp.rasterize(positions, faces, size)
+        found = rp.crossings(positions, edges, fragments) if estimator.uses_crossings else None
+        image = estimator(_mask(fragments), fragments, found, positions)
+        return torch.autograd.grad(image, (positions,), g_mask)
+
+    return call
+
+
+def _mask(fragments: rp.Fragments) -> Tensor:
+    return (fragments.face_id >= 0).float()[..., None]
