@@ -50,9 +50,7 @@ def step_figures(workload: str, timings: Mapping[int, Mapping[str, Timing]]) -> 
     one = timings[1]
     figures = []
     for name, timing in one.items():
-        figure = Figure(
-            workload, name, "ms", timing.best_cpu, timing.median_cpu, timing.best_wall, timing.median_wall
-        )
+        figure = Figure(workload, name, "ms", timing.best_cpu, timing.median_cpu, timing.best_wall, timing.median_wall)
         figure.faults = sorted(timing.faults)[len(timing.faults) // 2]
         _judge(figure, goals.COST.get(name, {}).get(workload))
         for threads, several in timings.items():
@@ -161,10 +159,6 @@ def _plain(figure: Figure) -> dict[str, object]:
 def _rounded(row: dict) -> dict:
     """Four decimals are finer than any clock here."""
     return {
-        key: _rounded(value)
-        if isinstance(value, dict)
-        else round(value, 4)
-        if isinstance(value, float)
-        else value
+        key: _rounded(value) if isinstance(value, dict) else round(value, 4) if isinstance(value, float) else value
         for key, value in row.items()
     }

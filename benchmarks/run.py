@@ -16,9 +16,7 @@ from benchmarks.timing import Series, measure
 from benchmarks.workloads import SPECS, TINY, Scene, build
 
 
-def run(
-    workloads: str = "ABCD", threads: tuple[int, ...] = (1, 2), repeat: int = 20, save: bool = True
-) -> None:
+def run(workloads: str = "ABCD", threads: tuple[int, ...] = (1, 2), repeat: int = 30, save: bool = True) -> None:
     """Measure what the native operations cost.
 
     Args:
@@ -28,7 +26,7 @@ def run(
         save: Append the figures to benchmarks/results.
     """
     unknown = sorted(set(workloads) - set(SPECS))
-    if unknown or not workloads or min(threads) < 1 or repeat < 1:
+    if unknown or not workloads or min(threads, default=1) < 1 or repeat < 1:
         raise SystemExit(
             f"benchmarks: workloads are {', '.join(SPECS)}, threads and repeat at least 1; "
             f"got {workloads!r}, {threads}, {repeat}."
@@ -46,9 +44,7 @@ def run(
     sections = {}
     for scene in scenes:
         timings = {one.threads: one.timings for one in series[scene.spec.name]}
-        sections[f"{scene.spec}, {scene.coverage:.1%} covered"] = report.step_figures(
-            scene.spec.name, timings
-        )
+        sections[f"{scene.spec}, {scene.coverage:.1%} covered"] = report.step_figures(scene.spec.name, timings)
     sections[f"call overhead, {TINY}"] = report.overhead_figures(TINY.name, small.results())
     # A line that a narrow terminal breaks is better than a column it cannot show.
     wide = Console(width=max(console.width, 140))

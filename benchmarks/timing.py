@@ -86,7 +86,7 @@ def _plans(series: Series, rounds: int) -> dict[str, tuple[int, int, int]]:
 
 
 def _plan(call: Call, rounds: int) -> tuple[int, int, int]:
-    """(take part in each so-manieth round, measurements in a row, calls per measurement); warms up."""
+    """(rounds from one turn to the next, measurements per turn, calls per measurement); warms up."""
     trial = Timing()
     for _ in range(3):
         _once(call, 1, trial)

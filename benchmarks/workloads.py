@@ -100,9 +100,7 @@ def build(spec: Spec) -> Scene:
         g_image=torch.randn(spec.images, *size, 3, generator=random),
     )
     if abs(scene.coverage - COVERAGE) > _TOLERANCE:
-        raise RuntimeError(
-            f"workload {spec}: {scene.coverage:.3f} of the pixels are covered, not {COVERAGE}."
-        )
+        raise RuntimeError(f"workload {spec}: {scene.coverage:.3f} of the pixels are covered, not {COVERAGE}.")
     return scene
 
 

@@ -13,15 +13,11 @@ def main(out: str = "out/examples", size: int = 256, steps: int = 300, resolutio
 
     # Colours live on vertices, so the mesh is fine enough to carry detail.
     mesh = rp.teapot(resolution).normalized()
-    camera = rp.Camera.orbit(
-        2.732, 0.0, math.radians(20), extent=2.0
-    )  # `extent` instead of `fov`: orthographic
+    camera = rp.Camera.orbit(2.732, 0.0, math.radians(20), extent=2.0)  # `extent` instead of `fov`: orthographic
 
     # Light from everywhere, so that colour is all there is to see. Nothing moves: silhouettes need no
     # gradient.
-    renderer = rp.Renderer(
-        (size, size), light=rp.Light(ambient=1.0, directional=0.0), gradient=None, supersample=2
-    )
+    renderer = rp.Renderer((size, size), light=rp.Light(ambient=1.0, directional=0.0), gradient=None, supersample=2)
 
     # The picture to learn from: the same teapot with stripes.
     x, y, z = mesh.positions.unbind(-1)

@@ -24,9 +24,7 @@ def main(out: str = "out/examples", size: int = 256, steps: int = 300) -> None:
     for step in range(steps):
         # A silhouette is 0 or 1 in each sample, so it has no derivative of its own. The estimator "kato" lets
         # pixels that are wrong pull on the edges that could reach them.
-        mask = rp.silhouette(
-            mesh.with_positions(positions), camera, (size, size), gradient="kato", supersample=2
-        )
+        mask = rp.silhouette(mesh.with_positions(positions), camera, (size, size), gradient="kato", supersample=2)
         loss = (mask - target).square().sum()
         optimizer.zero_grad()
         loss.backward()

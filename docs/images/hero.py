@@ -30,9 +30,7 @@ def turntable(mesh: rp.Mesh) -> list[Tensor]:
     azimuths = torch.arange(FRAMES + HOLD) * (2 * math.pi / (FRAMES + HOLD))
     cameras = rp.Camera.orbit(3.0, 0.5, azimuths, fov=FOV)
     background = PAPER.tolist()
-    return list(
-        rp.render(copper(mesh), cameras, SIZE, smooth=True, supersample=2, background=background).color
-    )
+    return list(rp.render(copper(mesh), cameras, SIZE, smooth=True, supersample=2, background=background).color)
 
 
 def push(mesh: rp.Mesh, steps: int = 240) -> list[Tensor]:
@@ -57,9 +55,7 @@ def paint(steps: int = 60) -> list[Tensor]:
     mesh = rp.teapot(20).normalized()
     camera = rp.Camera.orbit(3.0, 0.4, 0.5, fov=FOV)
     bright = rp.Light(ambient=0.75, directional=0.35)
-    renderer = rp.Renderer(
-        SIZE, light=bright, gradient=None, supersample=2, background=PAPER.tolist(), smooth=True
-    )
+    renderer = rp.Renderer(SIZE, light=bright, gradient=None, supersample=2, background=PAPER.tolist(), smooth=True)
     x, y, z = mesh.positions.unbind(-1)
     around = x + 0.5 * z
     diamonds = torch.sigmoid(8 * (torch.cos(9 * around + 12 * y) * torch.cos(9 * around - 12 * y) - 0.2))
@@ -85,9 +81,7 @@ def search(mesh: rp.Mesh, steps: int = 160) -> list[Tensor]:
     frames = []
     for step in range(steps):
         camera = rp.Camera.look_at(eye, fov=FOV)
-        frames.append(
-            on(ground, rp.render(copper(mesh), camera, SIZE, smooth=True, supersample=2, gradient=None))
-        )
+        frames.append(on(ground, rp.render(copper(mesh), camera, SIZE, smooth=True, supersample=2, gradient=None)))
         optimizer.param_groups[0]["lr"] = 0.1 if step < steps // 2 else 0.01
         loss = (rp.silhouette(mesh, camera, SIZE, supersample=2) - target).square().sum()
         optimizer.zero_grad()

@@ -156,94 +156,87 @@ RP_INLINE void store_quads(Scalar* const* quads, Vector value) {
 #endif
 }
 
+// Four vectors as 4x4 blocks (one per quad), each transposed.
+RP_INLINE void transpose(Floats (&m)[4]) {
+#if RP_LANES == 16
+  const __m512 ab_low = _mm512_unpacklo_ps(m[0], m[1]), ab_high = _mm512_unpackhi_ps(m[0], m[1]);
+  const __m512 cd_low = _mm512_unpacklo_ps(m[2], m[3]), cd_high = _mm512_unpackhi_ps(m[2], m[3]);
+  m[0] = reinterpret_cast<Floats>(_mm512_unpacklo_pd(_mm512_castps_pd(ab_low), _mm512_castps_pd(cd_low)));
+  m[1] = reinterpret_cast<Floats>(_mm512_unpackhi_pd(_mm512_castps_pd(ab_low), _mm512_castps_pd(cd_low)));
+  m[2] = reinterpret_cast<Floats>(_mm512_unpacklo_pd(_mm512_castps_pd(ab_high), _mm512_castps_pd(cd_high)));
+  m[3] = reinterpret_cast<Floats>(_mm512_unpackhi_pd(_mm512_castps_pd(ab_high), _mm512_castps_pd(cd_high)));
+#elif RP_LANES == 8
+  const __m256d ab_low = _mm256_castps_pd(_mm256_unpacklo_ps(m[0], m[1]));
+  const __m256d ab_high = _mm256_castps_pd(_mm256_unpackhi_ps(m[0], m[1]));
+  const __m256d cd_low = _mm256_castps_pd(_mm256_unpacklo_ps(m[2], m[3]));
+  const __m256d cd_high = _mm256_castps_pd(_mm256_unpackhi_ps(m[2], m[3]));
+  m[0] = reinterpret_cast<Floats>(_mm256_unpacklo_pd(ab_low, cd_low));
+  m[1] = reinterpret_cast<Floats>(_mm256_unpackhi_pd(ab_low, cd_low));
+  m[2] = reinterpret_cast<Floats>(_mm256_unpacklo_pd(ab_high, cd_high));
+  m[3] = reinterpret_cast<Floats>(_mm256_unpackhi_pd(ab_high, cd_high));
+#else
+  const Floats a = __builtin_shufflevector(m[0], m[1], 0, 4, 1, 5), b = __builtin_shufflevector(m[0], m[1], 2, 6, 3, 7);
+  const Floats c = __builtin_shufflevector(m[2], m[3], 0, 4, 1, 5), d = __builtin_shufflevector(m[2], m[3], 2, 6, 3, 7);
+  m[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+  m[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+  m[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+  m[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+#endif
+}
+
+// (a0 b0 a1 b1) and (a2 b2 a3 b3) of each quad, and back.
+RP_INLINE void interleave(Floats a, Floats b, Floats& low, Floats& high) {
+#if RP_LANES == 16
+  low = reinterpret_cast<Floats>(_mm512_unpacklo_ps(a, b));
+  high = reinterpret_cast<Floats>(_mm512_unpackhi_ps(a, b));
+#elif RP_LANES == 8
+  low = reinterpret_cast<Floats>(_mm256_unpacklo_ps(a, b));
+  high = reinterpret_cast<Floats>(_mm256_unpackhi_ps(a, b));
+#else
+  low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+#endif
+}
+RP_INLINE void deinterleave(Floats low, Floats high, Floats& a, Floats& b) {
+#if RP_LANES == 16
+  a = reinterpret_cast<Floats>(_mm512_shuffle_ps(low, high, 0x88));
+  b = reinterpret_cast<Floats>(_mm512_shuffle_ps(low, high, 0xdd));
+#elif RP_LANES == 8
+  a = reinterpret_cast<Floats>(_mm256_shuffle_ps(low, high, 0x88));
+  b = reinterpret_cast<Floats>(_mm256_shuffle_ps(low, high, 0xdd));
+#else
+  a = __builtin_shufflevector(low, high, 0, 2, 4, 6);
+  b = __builtin_shufflevector(low, high, 1, 3, 5, 7);
+#endif
+}
+
 // Four numbers from each of kLanes rows (row i at rows[i]), as four columns of kLanes, and back.
 struct Columns {
   Floats x, y, z, w;
 };
 
-#if RP_LANES == 16
-RP_INLINE __m512 join(const float* a, const float* b, const float* c, const float* d) {
-  const __m256 low = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1);
-  const __m256 high = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(c)), _mm_loadu_ps(d), 1);
-  return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
-}
-// Transposes the 4x4 blocks inside every 128-bit quarter set: input register j holds rows j, j+4, j+8, j+12.
-RP_INLINE void transpose_quarters(__m512& a, __m512& b, __m512& c, __m512& d) {
-  const __m512 ab_low = _mm512_unpacklo_ps(a, b), ab_high = _mm512_unpackhi_ps(a, b);
-  const __m512 cd_low = _mm512_unpacklo_ps(c, d), cd_high = _mm512_unpackhi_ps(c, d);
-  a = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab_low), _mm512_castps_pd(cd_low)));
-  b = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab_low), _mm512_castps_pd(cd_low)));
-  c = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab_high), _mm512_castps_pd(cd_high)));
-  d = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab_high), _mm512_castps_pd(cd_high)));
-}
 RP_INLINE Columns gather_rows(const float* const* rows) {
-  __m512 a = join(rows[0], rows[4], rows[8], rows[12]), b = join(rows[1], rows[5], rows[9], rows[13]);
-  __m512 c = join(rows[2], rows[6], rows[10], rows[14]), d = join(rows[3], rows[7], rows[11], rows[15]);
-  transpose_quarters(a, b, c, d);
-  return {reinterpret_cast<Floats>(a), reinterpret_cast<Floats>(b), reinterpret_cast<Floats>(c),
-          reinterpret_cast<Floats>(d)};
-}
-#elif RP_LANES == 8
-RP_INLINE __m256 join(const float* a, const float* b) {
-  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1);
-}
-RP_INLINE void transpose_halves(__m256& a, __m256& b, __m256& c, __m256& d) {
-  const __m256d ab_low = _mm256_castps_pd(_mm256_unpacklo_ps(a, b)),
-                ab_high = _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
-  const __m256d cd_low = _mm256_castps_pd(_mm256_unpacklo_ps(c, d)),
-                cd_high = _mm256_castps_pd(_mm256_unpackhi_ps(c, d));
-  a = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_low, cd_low));
-  b = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_low, cd_low));
-  c = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_high, cd_high));
-  d = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_high, cd_high));
-}
-RP_INLINE Columns gather_rows(const float* const* rows) {
-  __m256 a = join(rows[0], rows[4]), b = join(rows[1], rows[5]), c = join(rows[2], rows[6]), d = join(rows[3], rows[7]);
-  transpose_halves(a, b, c, d);
-  return {reinterpret_cast<Floats>(a), reinterpret_cast<Floats>(b), reinterpret_cast<Floats>(c),
-          reinterpret_cast<Floats>(d)};
-}
-#else
-RP_INLINE Columns gather_rows(const float* const* rows) {
-  Columns result;
-  for (int lane = 0; lane < kLanes; ++lane) {
-    result.x[lane] = rows[lane][0];
-    result.y[lane] = rows[lane][1];
-    result.z[lane] = rows[lane][2];
-    result.w[lane] = rows[lane][3];
+  constexpr int kQuads = kLanes / 4;
+  Floats m[4];
+  for (int j = 0; j < 4; ++j) {
+    const float* quads[kQuads];
+    for (int q = 0; q < kQuads; ++q) quads[q] = rows[4 * q + j];
+    m[j] = load_quads<Floats>(quads);
   }
-  return result;
+  transpose(m);
+  return {m[0], m[1], m[2], m[3]};
 }
-#endif
 
-// The inverse: row i goes to to[i * stride].
-template <int stride = 4>
+// Row i goes to to[4 * i].
 RP_INLINE void store_rows(float* to, const Columns& columns) {
-#if RP_LANES == 16
-  __m512 a = columns.x, b = columns.y, c = columns.z, d = columns.w;
-  transpose_quarters(a, b, c, d);  // now register j holds rows j, j+4, j+8, j+12
-  const __m512 registers[4] = {a, b, c, d};
+  constexpr int kQuads = kLanes / 4;
+  Floats m[4] = {columns.x, columns.y, columns.z, columns.w};
+  transpose(m);
   for (int j = 0; j < 4; ++j) {
-    _mm_storeu_ps(to + stride * j, _mm512_castps512_ps128(registers[j]));
-    _mm_storeu_ps(to + stride * (j + 4), _mm512_extractf32x4_ps(registers[j], 1));
-    _mm_storeu_ps(to + stride * (j + 8), _mm512_extractf32x4_ps(registers[j], 2));
-    _mm_storeu_ps(to + stride * (j + 12), _mm512_extractf32x4_ps(registers[j], 3));
+    float* quads[kQuads];
+    for (int q = 0; q < kQuads; ++q) quads[q] = to + 4 * (4 * q + j);
+    store_quads(quads, m[j]);
   }
-#elif RP_LANES == 8
-  __m256 registers[4] = {columns.x, columns.y, columns.z, columns.w};
-  transpose_halves(registers[0], registers[1], registers[2], registers[3]);
-  for (int j = 0; j < 4; ++j) {
-    _mm_storeu_ps(to + stride * j, _mm256_castps256_ps128(registers[j]));
-    _mm_storeu_ps(to + stride * (j + 4), _mm256_extractf128_ps(registers[j], 1));
-  }
-#else
-  for (int lane = 0; lane < kLanes; ++lane) {
-    to[stride * lane] = columns.x[lane];
-    to[stride * lane + 1] = columns.y[lane];
-    to[stride * lane + 2] = columns.z[lane];
-    to[stride * lane + 3] = columns.w[lane];
-  }
-#endif
 }
 
 }  // namespace rp::RP_ISA

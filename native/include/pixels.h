@@ -82,6 +82,8 @@ struct PixelBlock {
 
   template <int count>
   RP_INLINE void write_channels(float* image, int64_t channels, int64_t channel, const Columns& value) const {
+    if constexpr (kWhole && count == 3)
+      if (channels == 3) return write_triples(image, value);
     float quads[4 * kLanes];
     store_rows(quads, value);
     for (int y = 0; y < kBlockHeight; ++y) {
@@ -90,6 +92,58 @@ struct PixelBlock {
         if (inside(y * kBlockWidth + x))
           std::memcpy(out + x * channels, quads + 4 * (y * kBlockWidth + x), count * sizeof(float));
     }
+  }
+
+  // An image of two channels.
+  RP_INLINE void read_pairs(const float* image, Floats& a, Floats& b) const {
+    if constexpr (kWhole) {
+      const float *low[kBlockHeight], *high[kBlockHeight];
+      for (int y = 0; y < kBlockHeight; ++y) {
+        low[y] = image + 2 * (first + y * width);
+        high[y] = low[y] + 4;
+      }
+      return deinterleave(load_quads<Floats>(low), load_quads<Floats>(high), a, b);
+    }
+    for (int lane = 0; lane < kLanes; ++lane) {
+      a[lane] = inside(lane) ? image[2 * pixel(lane)] : 0.0f;
+      b[lane] = inside(lane) ? image[2 * pixel(lane) + 1] : 0.0f;
+    }
+  }
+
+  RP_INLINE void write_pairs(float* image, Floats a, Floats b) const {
+    if constexpr (kWhole) {
+      float *low[kBlockHeight], *high[kBlockHeight];
+      for (int y = 0; y < kBlockHeight; ++y) {
+        low[y] = image + 2 * (first + y * width);
+        high[y] = low[y] + 4;
+      }
+      Floats low_pairs, high_pairs;
+      interleave(a, b, low_pairs, high_pairs);
+      store_quads(low, low_pairs);
+      return store_quads(high, high_pairs);
+    }
+    for (int lane = 0; lane < kLanes; ++lane) {
+      if (!inside(lane)) continue;
+      image[2 * pixel(lane)] = a[lane];
+      image[2 * pixel(lane) + 1] = b[lane];
+    }
+  }
+
+ private:
+  // An image of three channels: pixels are stored as four numbers, the fourth of which the next pixel overwrites; only
+  // the last of a row is cut.
+  RP_INLINE void write_triples(float* image, const Columns& value) const {
+    Floats pixels[4] = {value.x, value.y, value.z, value.w};
+    transpose(pixels);
+    float* out[kBlockHeight];
+    for (int y = 0; y < kBlockHeight; ++y) out[y] = image + 3 * (first + y * width);
+    for (int x = 0; x < 3; ++x) {
+      store_quads(out, pixels[x]);
+      for (float*& row : out) row += 3;
+    }
+    float last[kLanes];
+    store(last, pixels[3]);
+    for (int y = 0; y < kBlockHeight; ++y) std::memcpy(out[y], last + 4 * y, 3 * sizeof(float));
   }
 };
 

@@ -113,9 +113,7 @@ def test_the_page_shows_all_pictures(tmp_path):
     picture = tmp_path / "out" / "draw" / "a.png"
     picture.parent.mkdir(parents=True)
     io.save_png(picture, torch.zeros(4, 4))
-    results = [
-        Result(title, f"outcome of {title} <&>", {}, [picture], 1.0) for title in ("draw", "find-camera")
-    ]
+    results = [Result(title, f"outcome of {title} <&>", {}, [picture], 1.0) for title in ("draw", "find-camera")]
     page = gallery(results, tmp_path / "out")
     links = re.findall(r'src="([^"]+)"', page)
     assert links == ["draw/a.png"] * 2

@@ -48,9 +48,7 @@ def test_types():
         Camera.look_at("above")
     with pytest.raises(TypeError, match=r"floating tensor, got torch.int64"):
         Camera(torch.eye(4).long(), torch.eye(4))
-    with pytest.raises(
-        ValueError, match=r"`projection` should be \(4, 4\) or \(B, 4, 4\), got shape \(3, 3\)"
-    ):
+    with pytest.raises(ValueError, match=r"`projection` should be \(4, 4\) or \(B, 4, 4\), got shape \(3, 3\)"):
         Camera(torch.eye(4), torch.eye(3))
     with pytest.raises(ValueError, match=r"float32 on cpu, `projection` torch.float64"):
         Camera(torch.eye(4), torch.eye(4).double())

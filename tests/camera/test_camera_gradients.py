@@ -85,9 +85,7 @@ def test_points_and_matrices_have_gradients():
         return camera.project(points, SIZE), camera.unproject(pixels, depth, SIZE)
 
     pixels = double([1.0, 2.0], [3.0, 4.0])
-    assert torch.autograd.gradcheck(
-        views, (pose, lens, POINTS.clone().requires_grad_(), pixels, double(2.0, 3.0))
-    )
+    assert torch.autograd.gradcheck(views, (pose, lens, POINTS.clone().requires_grad_(), pixels, double(2.0, 3.0)))
 
 
 @pytest.mark.parametrize("kind", ["look_at", "orbit", "opencv"])

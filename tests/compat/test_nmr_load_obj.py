@@ -17,9 +17,7 @@ def write(folder, text: str, name: str = "mesh.obj") -> str:
 
 
 def unpack(shared_data, folder, name: str) -> str:
-    (folder / f"{name}.obj").write_bytes(
-        gzip.decompress((shared_data / "meshes" / f"{name}.obj.gz").read_bytes())
-    )
+    (folder / f"{name}.obj").write_bytes(gzip.decompress((shared_data / "meshes" / f"{name}.obj.gz").read_bytes()))
     return str(folder / f"{name}.obj")
 
 

@@ -13,9 +13,7 @@ from repousse.compat import neural_renderer as nr
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl paint\n"
 
 
-def scene(
-    folder, uv: list[tuple[float, float]], image: np.ndarray, material: str = "map_Kd picture.png\n"
-) -> str:
+def scene(folder, uv: list[tuple[float, float]], image: np.ndarray, material: str = "map_Kd picture.png\n") -> str:
     """One triangle with these texture coordinates and this picture; the path of its .obj file."""
     Image.fromarray(image).save(folder / "picture.png")
     (folder / "mesh.mtl").write_text("newmtl paint\n" + material)
@@ -74,9 +72,7 @@ def test_border_is_black_only_outside(tmp_path):
         assert corner(textures, 0) == pytest.approx([0.5, 0.5, 1], abs=3e-3)
         assert corner(textures, 1) == [1, 0, 1]
         assert corner(textures, 2) == [0, 0, 0]
-        assert textures[0, 2, 0, 1].tolist() == pytest.approx(
-            [1, 0.5, 1], abs=3e-3
-        )  # u = 1: the edge itself is inside
+        assert textures[0, 2, 0, 1].tolist() == pytest.approx([1, 0.5, 1], abs=3e-3)  # u = 1: the edge itself is inside
         assert textures[0, 1, 0, 2].tolist() == [0, 0, 0]  # u = 1.5
 
 
@@ -93,9 +89,7 @@ def test_nearest_and_bilinear(tmp_path):
 
 def test_colors_pictures_and_grey(tmp_path):
     """Breaks if Kd, map_Kd over Kd, a face without material or an undefined material gets another colour."""
-    path = scene(
-        tmp_path, [(0, 0), (1, 0), (0, 1)], np.full((2, 2, 3), 51, np.uint8), "Kd 1 0 0\nmap_Kd picture.png\n"
-    )
+    path = scene(tmp_path, [(0, 0), (1, 0), (0, 1)], np.full((2, 2, 3), 51, np.uint8), "Kd 1 0 0\nmap_Kd picture.png\n")
     with open(tmp_path / "mesh.mtl", "a") as file:
         file.write("newmtl dark blue\n\tKd 0 0 0.25\nnewmtl plain\nNs 3\n")
     text = (tmp_path / "mesh.obj").read_text()
@@ -133,9 +127,7 @@ def test_kinds_of_pictures(tmp_path, mode, value, expected):
     path = scene(tmp_path, [(0, 0), (1, 0), (0, 1)], np.zeros((2, 2, 3), np.uint8))
     Image.new(mode, (3, 2), value).save(tmp_path / "picture.png")
     textures = nr.load_obj(path, load_texture=True)[2]
-    assert torch.allclose(
-        textures, torch.tensor(expected, dtype=torch.float32).expand_as(textures), atol=1e-6
-    )
+    assert torch.allclose(textures, torch.tensor(expected, dtype=torch.float32).expand_as(textures), atol=1e-6)
 
 
 @pytest.mark.parametrize("picture", ["sub dir/my picture.png", "./picture.png", "sub dir\\my picture.png"])
@@ -164,9 +156,7 @@ def test_several_libraries(tmp_path):
     (tmp_path / "a.mtl").write_text("newmtl sky\nKd 0 0 1\nnewmtl paint\nKd 0.1 0.1 0.1\n")
     (tmp_path / "b.mtl").write_text("newmtl grass\nKd 0 1 0\n")
     text = (tmp_path / "mesh.obj").read_text()
-    (tmp_path / "mesh.obj").write_text(
-        "mtllib a.mtl b.mtl\n" + text + "usemtl sky\nf 1 2 3\nusemtl grass\nf 1 2 3\n"
-    )
+    (tmp_path / "mesh.obj").write_text("mtllib a.mtl b.mtl\n" + text + "usemtl sky\nf 1 2 3\nusemtl grass\nf 1 2 3\n")
     textures = nr.load_obj(path, load_texture=True)[2]
     assert textures[:, 0, 0, 0].tolist() == [[1, 1, 1], [0, 0, 1], [0, 1, 0]]
 

@@ -61,11 +61,7 @@ def test_files_beside_the_mesh(tmp_path):
 def test_layout_of_tiles(count, columns, rows):
     """Breaks if a tile is misplaced or the row of a face is a fraction (the releases, dividing truly)."""
     image, uv = nr.create_texture_image(torch.ones(count, 2, 2, 2, 3))
-    assert (
-        isinstance(image, np.ndarray)
-        and image.shape == (rows * 16, columns * 16, 3)
-        and image.dtype == np.float32
-    )
+    assert isinstance(image, np.ndarray) and image.shape == (rows * 16, columns * 16, 3) and image.dtype == np.float32
     assert uv.shape == (count, 3, 2) and uv.dtype == np.float32
     pixels = uv * [columns * 16 - 1, rows * 16 - 1]
     for face in range(count):
@@ -97,9 +93,7 @@ def test_corner_pixels_are_corner_cells():
     for face in range(6):
         for k, cell in enumerate([(3, 0, 0), (0, 3, 0), (0, 0, 3)]):
             column, row = round(uv[face, k, 0] * (width - 1)), round(uv[face, k, 1] * (height - 1))
-            np.testing.assert_allclose(
-                image[height - 1 - row, column], textures[face][cell].numpy(), atol=1e-4
-            )
+            np.testing.assert_allclose(image[height - 1 - row, column], textures[face][cell].numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [2, 4, 6])
@@ -135,16 +129,12 @@ def test_second_round_trip_changes_nothing_much(tmp_path):
 
 def test_values_outside_are_clamped(tmp_path):
     """Breaks if values wrap around in 8 bits, are refused, or all is white (a released wheel)."""
-    textures = torch.stack(
-        [torch.full((2, 2, 2, 3), value) for value in (-0.5, 1.5, 0.5, math.nextafter(1, 2))]
-    )
+    textures = torch.stack([torch.full((2, 2, 2, 3), value) for value in (-0.5, 1.5, 0.5, math.nextafter(1, 2))])
     nr.save_obj(tmp_path / "out.obj", VERTICES, FACES, textures)
     with Image.open(tmp_path / "out.png") as image:
         assert image.mode == "RGB"
         levels = np.asarray(image)[::-1, :, 0]
-    assert (
-        levels[1, 0] == 0 and levels[1, 16] == 255 and levels[17, 0] in (127, 128) and levels[17, 16] == 255
-    )
+    assert levels[1, 0] == 0 and levels[1, 16] == 255 and levels[17, 0] in (127, 128) and levels[17, 16] == 255
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,7 @@ def test_look_serves_any_batch_with_one_direction(batch):
 def test_look_does_not_need_a_unit_direction():
     """Breaks if the length of the direction scales the picture."""
     vertices = points((1, 2, 3), (0, 1, 0))
-    torch.testing.assert_close(
-        nr.look(vertices, (1, 0, -2), (2, 0, 4)), nr.look(vertices, (1, 0, -2), (1, 0, 2))
-    )
+    torch.testing.assert_close(nr.look(vertices, (1, 0, -2), (2, 0, 4)), nr.look(vertices, (1, 0, -2), (1, 0, 2)))
 
 
 def test_perspective_divides_by_depth_and_angle():
@@ -108,9 +106,7 @@ def test_projection_by_hand():
     R = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     # camera = (-2 + 0.5, 1 + 1, 3 + 1) = (-1.5, 2, 4); x' = -.375, y' = .5
     # u = 12.5, v = 140 -> 100 - 140 = -40
-    seen = nr.projection(
-        points((1, 2, 3)), K[None], R[None], torch.tensor([[[0.5, 1, 1]]]), torch.zeros(1, 5), 100
-    )
+    seen = nr.projection(points((1, 2, 3)), K[None], R[None], torch.tensor([[[0.5, 1, 1]]]), torch.zeros(1, 5), 100)
     torch.testing.assert_close(seen, points((-0.75, -1.8, 4)), atol=1e-7, rtol=0)
 
 
@@ -173,11 +169,7 @@ def test_points_from_angles_keep_the_kind_of_their_input():
     tensor[:, 0].sum().backward()
     torch.testing.assert_close(given.grad, torch.tensor([2 * math.pi / 180, 0.0]), atol=1e-6, rtol=0)
     with torch.device("meta"):
-        assert (
-            nr.get_points_from_angles(np.ones(1), 0.0, 90.0)[0, 0]
-            == nr.get_points_from_angles(1, 0, 90)[0]
-            == 1
-        )
+        assert nr.get_points_from_angles(np.ones(1), 0.0, 90.0)[0, 0] == nr.get_points_from_angles(1, 0, 90)[0] == 1
     single = nr.get_points_from_angles(torch.tensor(2), torch.tensor(0), torch.tensor(90))
     torch.testing.assert_close(single, torch.tensor([2.0, 0, 0]), atol=1e-6, rtol=0)
 
@@ -231,9 +223,7 @@ def test_gradients_are_derivatives():
     far = (random(1, 1, 3) * 0.1 + torch.tensor([0, 0, 4.0])).detach().requires_grad_()
     small = (random(1, 5) * 0.1).detach().requires_grad_()
     size = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(
-        nr.projection, (vertices, random(2, 3, 3), random(1, 3, 3), far, small, size)
-    )
+    assert torch.autograd.gradcheck(nr.projection, (vertices, random(2, 3, 3), random(1, 3, 3), far, small, size))
     faces = torch.tensor([[[0, 1, 2], [2, 1, 1]]] * 2)
     assert torch.autograd.gradcheck(lambda v: nr.vertices_to_faces(v, faces), (vertices,))
     assert torch.autograd.gradcheck(nr.get_points_from_angles, (random(2), random(2), random(2)))

@@ -13,9 +13,7 @@ class Forward(NamedTuple):
     depth: np.ndarray
 
 
-def released_forward(
-    faces: np.ndarray, size: tuple[int, int], near: float = 0.1, far: float = 100.0
-) -> Forward:
+def released_forward(faces: np.ndarray, size: tuple[int, int], near: float = 0.1, far: float = 100.0) -> Forward:
     """Draws `faces` (F, 3, 3) of (x right, y up, z): no clockwise ones, near < z < far, nearest wins."""
     height, width = size
     face_id = np.full((height, width), -1)

@@ -128,10 +128,7 @@ def test_gradient_of_the_textures_is_exact(texture_size):
         step = noise(textures.shape, seed)
         change = draw(faces, step, (24, 24), scale=2).rgb.movedim(-1, 1)
         expected = (change * grad).sum()
-        assert (
-            abs((textures.grad * step).sum() - expected)
-            < 1e-3 * (change * grad).norm() * change[0].numel() ** 0.5
-        )
+        assert abs((textures.grad * step).sum() - expected) < 1e-3 * (change * grad).norm() * change[0].numel() ** 0.5
 
 
 def test_gradient_of_the_background_counts_empty_pixels():

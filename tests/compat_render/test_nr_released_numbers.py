@@ -149,9 +149,7 @@ def test_depth_gradient_is_a_difference_quotient():
         step = torch.zeros(9)
         step[k] = 1e-3
         with torch.no_grad():
-            quotient.view(-1)[k] = (
-                loss(triangle + step.view(3, 3)) - loss(triangle - step.view(3, 3))
-            ) / 2e-3
+            quotient.view(-1)[k] = (loss(triangle + step.view(3, 3)) - loss(triangle - step.view(3, 3))) / 2e-3
     assert triangle.grad is not None
     assert quotient.abs().min() > 0.001
     assert torch.allclose(triangle.grad, quotient, atol=1e-3)

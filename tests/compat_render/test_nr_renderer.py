@@ -112,9 +112,7 @@ def test_planes_count_in_every_mode(mode):
 
     def covered():
         image = renderer(VERTICES, FACES, TEXTURES, mode=mode)
-        return {"silhouettes": image > 0, "depth": image != renderer.far, "rgb": image.amin(1) >= 0}[
-            mode
-        ].sum()
+        return {"silhouettes": image > 0, "depth": image != renderer.far, "rgb": image.amin(1) >= 0}[mode].sum()
 
     everything = covered()
     renderer.near = 2.5

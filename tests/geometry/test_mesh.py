@@ -17,9 +17,7 @@ def builds(monkeypatch):
     """Counts how often a topology is built."""
     calls = []
     original = repousse.geometry.mesh.topology
-    monkeypatch.setattr(
-        repousse.geometry.mesh, "topology", lambda *args: calls.append(args) or original(*args)
-    )
+    monkeypatch.setattr(repousse.geometry.mesh, "topology", lambda *args: calls.append(args) or original(*args))
     return calls
 
 

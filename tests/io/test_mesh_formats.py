@@ -146,9 +146,7 @@ def test_off_variants(tmp_path):
 
 def test_stl_text_with_two_solids(tmp_path):
     """Breaks if only the first solid of a text STL is read, or its corners are not welded."""
-    facet = (
-        "facet normal 0 0 1\nouter loop\nvertex 0 0 {z}\nvertex 1 0 {z}\nvertex 0 1 {z}\nendloop\nendfacet\n"
-    )
+    facet = "facet normal 0 0 1\nouter loop\nvertex 0 0 {z}\nvertex 1 0 {z}\nvertex 0 1 {z}\nendloop\nendfacet\n"
     flipped = facet.replace("vertex 1 0 {z}\nvertex 0 1 {z}", "vertex 0 1 {z}\nvertex 1 0 {z}")
     solids = [f"solid {n}\n{facet}{flipped}endsolid {n}\n".replace("{z}", n) for n in ("1", "2")]
     mesh = load(write(tmp_path, "a.stl", "".join(solids)))
@@ -193,13 +191,7 @@ def glb(tree, data=b""):
     text = json.dumps(tree).encode()
     text += b" " * (-len(text) % 4)
     head = struct.pack("<4sII", b"glTF", 2, 28 + len(text) + len(data))
-    return (
-        head
-        + struct.pack("<I4s", len(text), b"JSON")
-        + text
-        + struct.pack("<I4s", len(data), b"BIN\0")
-        + data
-    )
+    return head + struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(data), b"BIN\0") + data
 
 
 def triangle(**changes):

@@ -64,9 +64,7 @@ def test_seams(tmp_path, ending, channels):
     if ending.startswith(".obj") and channels == 4:
         with pytest.warns(UserWarning, match="alpha"):
             save(tmp_path / f"mesh{ending}", mesh)
-        mesh = mesh.with_attribute(
-            "color", mesh.attributes["color"].values[:, :3], mesh.attributes["color"].faces
-        )
+        mesh = mesh.with_attribute("color", mesh.attributes["color"].values[:, :3], mesh.attributes["color"].faces)
     else:
         save(tmp_path / f"mesh{ending}", mesh)
     check_same(load(tmp_path / f"mesh{ending}"), mesh, tolerance=1e-7)

@@ -88,9 +88,7 @@ def build(kinds: list[str], seed: int, size: tuple[int, int], batch: int = 1, sh
     if shared:
         pool = min(len(kinds) + 2, 3 * len(kinds))
         faces = np.stack([rng.permutation(pool)[:3] for _ in kinds])
-    return Scene(
-        torch.tensor(np.stack(images), dtype=torch.float32), torch.tensor(faces, dtype=torch.int32), size
-    )
+    return Scene(torch.tensor(np.stack(images), dtype=torch.float32), torch.tensor(faces, dtype=torch.int32), size)
 
 
 sizes = st.one_of(st.integers(1, 70), st.sampled_from([4, 16, 17, 64, 65, 100, 150]))
@@ -164,9 +162,7 @@ def plain_topology(faces: Tensor) -> SimpleNamespace:
     )
 
 
-def from_pixels(
-    xy: Sequence[Sequence[float]], size: tuple[int, int], zeta: Sequence[float] | float = 0.5
-) -> Tensor:
+def from_pixels(xy: Sequence[Sequence[float]], size: tuple[int, int], zeta: Sequence[float] | float = 0.5) -> Tensor:
     """Pixel coordinates to clip space with w = 1: float32 (1, V, 4)."""
     points = torch.tensor(xy, dtype=torch.float64)
     half = torch.tensor([size[1] / 2, size[0] / 2], dtype=torch.float64)

@@ -52,9 +52,7 @@ def inner_pixels(scene: Scene) -> Tensor:
     return torch.where(weights.amin(-1) > 1e-3, face_id, -1)
 
 
-@pytest.mark.parametrize(
-    "kinds", [["small", "tilted"], ["large", "small"], ["near", "near"], ["far", "far", "far"]]
-)
+@pytest.mark.parametrize("kinds", [["small", "tilted"], ["large", "small"], ["near", "near"], ["far", "far", "far"]])
 def test_barycentrics_gradcheck(kinds: list[str]) -> None:
     """Breaks if the derivative of weights or depth is not that of the formula."""
     scene = build(kinds, 11, (6, 7))

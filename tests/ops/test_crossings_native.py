@@ -16,9 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # faces that are not finite a
 
 
 def assert_same(found: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> None:
-    for name, have, want in zip(
-        ("inner", "outer", "vertices", "offset", "axis"), found, expected, strict=True
-    ):
+    for name, have, want in zip(("inner", "outer", "vertices", "offset", "axis"), found, expected, strict=True):
         assert have.shape == want.shape, f"{name}: {len(have)} crossings, {len(want)} in the reference"
         if name == "offset":
             torch.testing.assert_close(have, want, rtol=0, atol=1e-4, check_dtype=False)
@@ -62,9 +60,7 @@ def test_packed_meshes_are_walked_as_if_separate(parts: list[Scene]) -> None:
     found = everywhere(lambda: tuple(crossings(positions, edges, fragments)))
     assert_same(found, reference.crossings(positions, edges, fragments))
     alone = [
-        len(
-            crossings(part.positions, topology(part.faces), rasterize(part.positions, part.faces, size)).inner
-        )
+        len(crossings(part.positions, topology(part.faces), rasterize(part.positions, part.faces, size)).inner)
         for part in parts
     ]
     assert len(found[0]) == sum(alone)
@@ -74,8 +70,6 @@ def test_the_reference_backend_is_the_reference() -> None:
     """Breaks if `backend` is ignored."""
     scene = build(["large", "tilted", "near", "small"], 5, (30, 40), shared=True)
     fragments, edges = rasterize(*scene), topology(scene.faces)
-    native, slow = (
-        tuple(crossings(scene.positions, edges, fragments, backend=b)) for b in ("native", "reference")
-    )
+    native, slow = (tuple(crossings(scene.positions, edges, fragments, backend=b)) for b in ("native", "reference"))
     assert len(native[0]) > 0
     assert_same(native, slow)

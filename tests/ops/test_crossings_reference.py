@@ -160,9 +160,7 @@ def test_exchanging_rows_and_columns_exchanges_the_axes(seed: int) -> None:
     size = (18, 27)
     scene = build(["small", "tilted", "large", "near"], seed, size)
     turned = Scene(scene.positions[..., [1, 0, 2, 3]], scene.faces[:, [0, 2, 1]], (27, 18))
-    there = {
-        ((i % 18) * 27 + i // 18, (o % 18) * 27 + o // 18, 1 - axis) for i, o, axis in as_set(walk(turned))
-    }
+    there = {((i % 18) * 27 + i // 18, (o % 18) * 27 + o // 18, 1 - axis) for i, o, axis in as_set(walk(turned))}
     # Turning a face exchanges two corners: depth may round differently, clipped polygons run backwards.
     assert len(there ^ as_set(walk(scene))) <= 2
 

@@ -45,9 +45,7 @@ def test_ids_and_facing_are_those_of_the_reference(scene: Scene, cull: Side) -> 
 
 @settings(deadline=None, max_examples=15)
 @given(seeds, st.integers(20, 60), sizes, sizes)
-def test_many_small_faces_have_the_ids_of_the_reference(
-    seed: int, count: int, height: int, width: int
-) -> None:
+def test_many_small_faces_have_the_ids_of_the_reference(seed: int, count: int, height: int, width: int) -> None:
     """Breaks if groups of faces that fill all lanes, or the last incomplete one, are treated differently."""
     kinds = [("tiny", "small", "lattice", "copy", "sliver")[(seed + 7 * k * k) % 5] for k in range(count)]
     scene = build(kinds, seed, (height, width))
@@ -73,9 +71,7 @@ def test_each_kind_of_triangle_alone(kind: str) -> None:
 def test_barycentrics_and_depth_are_close_to_float64(scene: Scene) -> None:
     """Breaks if step 7 is computed another way, or loses accuracy on ordinary or clipped triangles."""
     found = run_everywhere(scene)
-    bary, depth = reference.barycentrics(
-        scene.positions.double(), scene.faces, found.face_id, None, scene.size
-    )
+    bary, depth = reference.barycentrics(scene.positions.double(), scene.faces, found.face_id, None, scene.size)
     good = comparable(scene, found)
     torch.testing.assert_close(found.bary[good].double(), bary[good], rtol=0, atol=1e-4)
     torch.testing.assert_close(found.depth[good].double(), depth[good], rtol=0, atol=1e-4)
@@ -93,9 +89,7 @@ def comparable(scene: Scene, found: Fragments) -> Tensor:
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.sampled_from(ORDINARY), min_size=1, max_size=5), seeds, st.integers(1, 2))
-def test_gradients_of_weights_and_depth_are_those_of_the_reference(
-    kinds: list[str], seed: int, batch: int
-) -> None:
+def test_gradients_of_weights_and_depth_are_those_of_the_reference(kinds: list[str], seed: int, batch: int) -> None:
     """Breaks if the derivative of step 7 is wrong, for whole or for clipped faces, or depends on threads."""
     scene = build(kinds, seed, (21, 30), batch)
     fragments = rasterize(*scene)
@@ -107,9 +101,7 @@ def test_gradients_of_weights_and_depth_are_those_of_the_reference(
     def native() -> tuple[Tensor, ...]:
         positions = scene.positions.clone().requires_grad_()
         found = rasterize(positions, scene.faces, scene.size)
-        return torch.autograd.grad(
-            (found.bary * pull_bary).sum() + (found.depth * pull_depth).sum(), positions
-        )
+        return torch.autograd.grad((found.bary * pull_bary).sum() + (found.depth * pull_depth).sum(), positions)
 
     positions = scene.positions.double().requires_grad_()
     bary, depth = reference.barycentrics(positions, scene.faces, fragments.face_id, None, scene.size)
@@ -157,9 +149,7 @@ def test_some_faces_of_a_packed_mesh() -> None:
     assert_ids_equal(found.face_id, face_id)
     assert torch.equal(found.facing, facing)
     some = rasterize(scene.positions[0], scene.faces, scene.size, ranges=torch.tensor([[1, 2], [4, 1]]))
-    expected = facing * torch.tensor(
-        [0, 1, 1, 0, 1], dtype=torch.int8
-    )  # of faces in no range nothing is known
+    expected = facing * torch.tensor([0, 1, 1, 0, 1], dtype=torch.int8)  # of faces in no range nothing is known
     assert torch.equal(some.facing, expected)
 
 

@@ -91,9 +91,7 @@ def test_nearest_face_wins_where_planes_intersect() -> None:
     """Breaks if depth is not linear on the screen between the corners."""
     size = (16, 32)
     square = [(0, 0), (32, 0), (32, 16), (0, 16)]
-    positions = torch.cat(
-        [from_pixels(square, size, [0.25, 0.75, 0.75, 0.25]), from_pixels(square, size, 0.5)], 1
-    )
+    positions = torch.cat([from_pixels(square, size, [0.25, 0.75, 0.75, 0.25]), from_pixels(square, size, 0.5)], 1)
     faces = torch.tensor([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
     slanted = ids(positions, faces, size) < 2
     assert torch.equal(slanted, (torch.arange(32) < 16).expand(16, 32))
@@ -147,9 +145,7 @@ def test_moving_by_whole_pixels_moves_the_ids(seed: int, dx: int, dy: int, wide:
     assert torch.equal(kept_here, kept_there)
 
 
-def shoot(
-    camera: np.ndarray, size: tuple[int, int], near: float, far: float
-) -> tuple[np.ndarray, np.ndarray]:
+def shoot(camera: np.ndarray, size: tuple[int, int], near: float, far: float) -> tuple[np.ndarray, np.ndarray]:
     """Rays through pixel centres against triangles (F, 3, 3) in camera space.
 
     Returns the nearest id (H, W), and where it is clear: where the ray passes no edge, and its hit no plane

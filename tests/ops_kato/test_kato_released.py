@@ -7,9 +7,7 @@ from torch import Tensor
 from repousse.ops import kato
 from repousse.ops.kato import reference
 
-BACKENDS = pytest.mark.parametrize(
-    "released", [kato.released, reference.released], ids=["native", "reference"]
-)
+BACKENDS = pytest.mark.parametrize("released", [kato.released, reference.released], ids=["native", "reference"])
 TRIANGLE = torch.tensor([[[-0.5, -0.52], [0.61, -0.43], [0.13, 0.57]]])
 FACE = torch.tensor([[0, 1, 2]], dtype=torch.int32)
 
@@ -150,9 +148,7 @@ def test_a_pixel_pulls_by_one_over_its_distance(released):
 @pytest.mark.parametrize(("row", "pulled"), [(5, False), (6, True), (13, True), (14, False)])
 def test_an_edge_owns_the_lines_between_its_corners(released, row, pulled):
     """Breaks if the first or last line that an edge crosses is left out, or one beyond its end is taken."""
-    wall = torch.tensor(
-        [[[-0.9, -0.4], [0.3, -0.4], [0.3, 0.43]]]
-    )  # rows 6 to 13 of 20 have centres in between
+    wall = torch.tensor([[[-0.9, -0.4], [0.3, -0.4], [0.3, 0.43]]])  # rows 6 to 13 of 20 have centres in between
     face_id, image, grad = silhouette(wall, (20, 20), row, 17, 1.0)
     found = released(wall, FACE, face_id, image, grad, 1e-3)
     assert (found[..., 0].abs().max() > 0) == pulled
@@ -165,9 +161,7 @@ def test_channels_are_summed_before_the_gate(released):
     face_id, image, grad = silhouette(TRIANGLE, (32, 32), 20, 3, 1.0)
     both = released(TRIANGLE, FACE, face_id, image.expand(-1, -1, -1, 2), torch.cat([grad, -grad], -1), 1e-3)
     assert both.abs().max() == 0
-    more = released(
-        TRIANGLE, FACE, face_id, image.expand(-1, -1, -1, 2), torch.cat([3 * grad, -grad], -1), 1e-3
-    )
+    more = released(TRIANGLE, FACE, face_id, image.expand(-1, -1, -1, 2), torch.cat([3 * grad, -grad], -1), 1e-3)
     one = released(TRIANGLE, FACE, face_id, image, grad, 1e-3)
     assert torch.allclose(more, 2 * one, rtol=1e-4)
 

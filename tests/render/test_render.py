@@ -23,9 +23,7 @@ def square(half: float = 0.5) -> Mesh:
 
 def same(one: Picture, other: Picture, tolerance: float = 1e-5) -> None:
     for name, a, b in zip(Picture._fields, one, other, strict=True):
-        torch.testing.assert_close(
-            a, b, rtol=tolerance, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}"
-        )
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}")
 
 
 def rows(picture: Picture, index: int) -> Picture:
@@ -104,9 +102,7 @@ def test_supersampling_is_the_mean_of_samples(gradient):
     coarse = render(cube(), AROUND, SIZE, supersample=2, gradient=gradient, background=(0.2, 0.4, 0.9))
     blocks = fine.color.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).mean((2, 4))
     torch.testing.assert_close(coarse.color, blocks)
-    torch.testing.assert_close(
-        coarse.mask, fine.mask.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).mean((2, 4))
-    )
+    torch.testing.assert_close(coarse.mask, fine.mask.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).mean((2, 4)))
 
 
 def test_the_id_of_a_pixel_is_that_of_its_nearest_sample():

@@ -40,9 +40,7 @@ def test_surfaces_pass_gradient_to_colors_normals_and_depth():
     eye = torch.tensor([0.0, 1.0, 4.0], requires_grad=True)
     mesh = mesh.with_positions(positions).with_attribute("color", colors)
     camera = Camera.look_at(eye)
-    picture = render(
-        mesh, camera, SIZE, light=Light(ambient), gradient=None, background=background, supersample=2
-    )
+    picture = render(mesh, camera, SIZE, light=Light(ambient), gradient=None, background=background, supersample=2)
     for output, inputs in (
         (picture.color, (positions, colors, ambient, background)),
         (picture.depth, (positions, eye)),

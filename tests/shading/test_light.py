@@ -40,9 +40,7 @@ def test_one_light_per_picture():
 def test_light_is_differentiable():
     # Breaks if a tensor of the light is copied out of the graph, or a derivative is wrong.
     generator = torch.Generator().manual_seed(0)
-    normal = torch.nn.functional.normalize(
-        torch.randn(2, 5, 3, generator=generator, dtype=torch.float64), dim=-1
-    )
+    normal = torch.nn.functional.normalize(torch.randn(2, 5, 3, generator=generator, dtype=torch.float64), dim=-1)
     albedo = torch.rand(2, 5, 3, generator=generator, dtype=torch.float64)
     values = [torch.rand(2, 3, generator=generator, dtype=torch.float64).requires_grad_() for _ in range(3)]
     inputs = (albedo.requires_grad_(), normal.requires_grad_(), *values)

@@ -23,9 +23,7 @@ class Draw(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(
-            -90 < self.elevation < 90, f"elevation must lie within -90..90 degrees, not {self.elevation:g}"
-        )
+        require(-90 < self.elevation < 90, f"elevation must lie within -90..90 degrees, not {self.elevation:g}")
         require(0 < self.step <= 360, f"step must lie within 0..360 degrees, not {self.step:g}")
 
 
@@ -38,7 +36,5 @@ def draw(settings: Draw | None = None) -> Result:
     run.gif("turntable.gif", frames)
     run.pngs({"draw": frames[0]})
     covered = torch.stack([(frame > 0).any(-1).double().mean() for frame in frames]).mean().item()
-    outcome = (
-        f"{len(frames)} frames of {mesh.faces.shape[0]} faces, {100 * covered:.0f} % of the pixels covered"
-    )
+    outcome = f"{len(frames)} frames of {mesh.faces.shape[0]} faces, {100 * covered:.0f} % of the pixels covered"
     return run.done(outcome, frames=len(frames), faces=mesh.faces.shape[0], covered=covered)

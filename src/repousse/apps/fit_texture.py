@@ -97,9 +97,7 @@ def fit_texture(settings: FitTexture | None = None) -> Result:
     run.pngs({"after": after, "target": target})
     run.mesh("mesh.ply", fitted)
     ratio = before / max(loss.item(), 1e-12)
-    outcome = (
-        f"texture loss {before:.1f} before, {loss.item():.3g} after {len(losses)} steps: down by {ratio:.0f}x"
-    )
+    outcome = f"texture loss {before:.1f} before, {loss.item():.3g} after {len(losses)} steps: down by {ratio:.0f}x"
     return run.done(outcome, loss_before=before, loss=loss.item(), ratio=ratio, steps=len(losses))
 
 

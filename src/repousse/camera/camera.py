@@ -151,9 +151,7 @@ class Camera:
         for name, value, tail in (("K", k, (3, 3)), ("R", r, (3, 3)), ("t", shift, (3,))):
             check_shape(caller, name, value, tail)
         lengths = {"K": (k, 2), "R": (r, 2), "t": (shift, 1), "near": (front, 0), "far": (back, 0)}
-        check_batches(
-            caller, **{n: len(v) if v.ndim > single else None for n, (v, single) in lengths.items()}
-        )
+        check_batches(caller, **{n: len(v) if v.ndim > single else None for n, (v, single) in lengths.items()})
         third = k.new_tensor((0.0, 0.0, 1.0))
         check_values(
             caller,
@@ -171,9 +169,7 @@ class Camera:
         # Pixels to clip coordinates of a square picture: both axes in units of half the height.
         x = (2 * k[..., 0, :] - width * third) / height
         y = (2 * k[..., 1, :] - height * third) / height
-        x0, x1, x2, y0, y1, y2, front, back = torch.broadcast_tensors(
-            *x.unbind(-1), *y.unbind(-1), front, back
-        )
+        x0, x1, x2, y0, y1, y2, front, back = torch.broadcast_tensors(*x.unbind(-1), *y.unbind(-1), front, back)
         lens = matrices.pinhole((x0, x1, x2), (y0, y1, y2), front, back, caller)
         batch = torch.broadcast_shapes(r.shape[:-2], shift.shape[:-1])
         return cls(matrices.join(r.expand(*batch, 3, 3), shift.expand(*batch, 3)), lens)
@@ -254,9 +250,7 @@ class Camera:
         pixels = self._batch("unproject", "pixels", pixels, 2)
         depth = self._batch("unproject", "depth", depth[..., None], 1)[..., 0]
         if depth.shape[1] != pixels.shape[1]:
-            raise ValueError(
-                f"Camera.unproject: {pixels.shape[1]} `pixels` but {depth.shape[1]} values of `depth`"
-            )
+            raise ValueError(f"Camera.unproject: {pixels.shape[1]} `pixels` but {depth.shape[1]} values of `depth`")
         u, v = (pixels / pixels.new_tensor((width / 2, height / 2)) - 1).unbind(-1)
         # Clip row r of a point (x, y, z, 1) is lens[r] . (x, y, z, 1). With w = row 3, x and y solve
         # row 0 - u w = 0 and row 1 - v w = 0: two equations a0 x + a1 y + a2 z + a3 = 0, likewise with b.
@@ -283,9 +277,7 @@ class Camera:
     def _batch(self, caller: str, name: str, value: Tensor, channels: int) -> Tensor:
         """Checked against the camera, as (B or 1, N, channels)."""
         if value.ndim not in (2, 3) or value.shape[-1] != channels:
-            wanted, got = (
-                ("", tuple(value.shape[:-1])) if channels == 1 else (f", {channels}", tuple(value.shape))
-            )
+            wanted, got = ("", tuple(value.shape[:-1])) if channels == 1 else (f", {channels}", tuple(value.shape))
             raise ValueError(f"Camera.{caller}: `{name}` should be (N{wanted}) or (B, N{wanted}), got {got}")
         lens = self.projection
         if value.dtype != lens.dtype or value.device != lens.device:

@@ -94,9 +94,7 @@ def look_at(eye: Vector, target: Vector = (0.0, 0.0, 0.0), up: Vector = (0.0, 1.
     distance = view.norm(dim=-1, keepdim=True)
     tiny = 8 * torch.finfo(view.dtype).eps
     reach = torch.maximum(start.abs(), end.abs()).amax(-1)
-    check_values(
-        "look_at", distance[..., 0] > tiny * reach, "`eye` and `target` coincide or are not finite", eye=start
-    )
+    check_values("look_at", distance[..., 0] > tiny * reach, "`eye` and `target` coincide or are not finite", eye=start)
     forward = view / distance
     right = torch.linalg.cross(forward, above)
     span = right.norm(dim=-1, keepdim=True)
@@ -138,9 +136,7 @@ def orbit(
     check_batches("orbit", **_lengths(names[:3], given[:3], 0), **_lengths(names[3:], given[3:], 1))
     centre = given[3]
     radius, e, a, _ = torch.broadcast_tensors(*given[:3], centre[..., 0])
-    check_values(
-        "orbit", (radius > 0) & (radius < math.inf), "`distance` should be positive", distance=radius
-    )
+    check_values("orbit", (radius > 0) & (radius < math.inf), "`distance` should be positive", distance=radius)
     outward = torch.stack((e.cos() * a.sin(), e.sin(), e.cos() * a.cos()), -1)
     right = torch.stack((a.cos(), torch.zeros_like(a), -a.sin()), -1)
     down = torch.stack((e.sin() * a.sin(), -e.cos(), e.sin() * a.cos()), -1)

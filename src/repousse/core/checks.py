@@ -86,4 +86,3 @@ def check_status(op: str, status: int) -> None:
     """Raises MemoryError for the status -1 of a kernel."""
     if status == -1:
         raise MemoryError(f"{op}: not enough memory for the working buffers of this call.")
-

@@ -31,8 +31,7 @@ def checked_faces(owner: str, faces: Tensor, count: int, holder: str) -> Tensor:
         raise TypeError(f"{owner}: `faces` has dtype {faces.dtype}. Give int32 or int64: faces.int().")
     if faces.ndim != 2 or faces.shape[1] != 3:
         raise ValueError(
-            f"{owner}: `faces` must be (F, 3) but is {tuple(faces.shape)}. "
-            "Split polygons into triangles first."
+            f"{owner}: `faces` must be (F, 3) but is {tuple(faces.shape)}. Split polygons into triangles first."
         )
     if not len(faces):
         raise ValueError(f"{owner}: `faces` is empty. Give at least one triangle.")
@@ -54,8 +53,7 @@ def checked_ranges(owner: str, name: str, ranges: Tensor, count: int, noun: str)
         raise TypeError(f"{owner}: `{name}` must be an integer tensor (B, 2). pack() makes it.")
     if ranges.ndim != 2 or ranges.shape[1] != 2 or not len(ranges):
         raise ValueError(
-            f"{owner}: `{name}` must be (B, 2) with rows (first, number) but is {tuple(ranges.shape)}. "
-            "pack() makes it."
+            f"{owner}: `{name}` must be (B, 2) with rows (first, number) but is {tuple(ranges.shape)}. pack() makes it."
         )
     ranges = ranges.to("cpu", torch.int64)
     outside = (ranges[:, 0] < 0) | (ranges[:, 1] < 1) | (ranges.sum(dim=1) > count)

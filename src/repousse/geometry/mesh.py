@@ -214,8 +214,7 @@ def pack(meshes: Sequence[Mesh]) -> Mesh:
         if len(shapes) > 1 or any(part.values.ndim == 3 for part in parts):
             found = ", ".join(str(tuple(part.values.shape)) for part in parts)
             raise ValueError(
-                f"pack: attribute {name!r} has values {found}. "
-                "They must be (Va, C) with the same C everywhere."
+                f"pack: attribute {name!r} has values {found}. They must be (Va, C) with the same C everywhere."
             )
         values, indices, _ = _concatenate([(part.values, part.faces) for part in parts])
         attributes[name] = Attribute(values, indices)

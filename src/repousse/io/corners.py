@@ -45,9 +45,7 @@ class Corners:
                 self.notes.append(f"normal was not loaded, because {int(broken.sum())} are not finite")
             elif broken.any():
                 row = int(broken.argmax())
-                raise ValueError(
-                    f"{what}: {name} {row} (counted from 0) is {values[row].tolist()}, not finite"
-                )
+                raise ValueError(f"{what}: {name} {row} (counted from 0) is {values[row].tolist()}, not finite")
 
     def fill(self) -> None:
         """Give corners without a value a neutral one; drop an attribute that has none."""

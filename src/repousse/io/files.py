@@ -18,9 +18,7 @@ def read_bytes(caller: str, path: Path) -> bytes:
         try:
             data = gzip.decompress(data)
         except (EOFError, OSError, zlib.error) as error:
-            raise ValueError(
-                f"{caller}: {path} is not an intact gzip file ({error}); is it cut off?"
-            ) from error
+            raise ValueError(f"{caller}: {path} is not an intact gzip file ({error}); is it cut off?") from error
     if not data:
         raise ValueError(f"{caller}: {path} is empty")
     return data

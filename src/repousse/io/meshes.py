@@ -64,13 +64,10 @@ def load(path: str | os.PathLike[str], *, dtype: torch.dtype = torch.float32) ->
     exact = np.float32 if dtype == torch.float32 else np.float64
     for numbers in (corners.positions, *(values for values, _ in corners.attributes.values())):
         if np.abs(numbers).max() > np.finfo(exact).max:
-            raise ValueError(
-                f"load: {path} has numbers too large for float32; use load(..., dtype=torch.float64)"
-            )
+            raise ValueError(f"load: {path} has numbers too large for float32; use load(..., dtype=torch.float64)")
     positions, faces = _tensors(corners.positions, corners.faces, exact)
     attributes = {
-        name: Attribute(*_tensors(values, index, exact))
-        for name, (values, index) in corners.attributes.items()
+        name: Attribute(*_tensors(values, index, exact)) for name, (values, index) in corners.attributes.items()
     }
     if corners.notes:
         warnings.warn(f"load: {path}: {'; '.join(corners.notes)}", stacklevel=2)
@@ -125,9 +122,7 @@ def _kind(caller: str, path: Path, known: tuple[str, ...]) -> str:
     return endings[-1]
 
 
-def _tensors(
-    values: np.ndarray, faces: np.ndarray, exact: type[np.floating]
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _tensors(values: np.ndarray, faces: np.ndarray, exact: type[np.floating]) -> tuple[torch.Tensor, torch.Tensor]:
     rows, index = weld(values.astype(exact), faces)
     return torch.from_numpy(rows), torch.from_numpy(index.astype(np.int32))
 

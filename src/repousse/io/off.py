@@ -19,9 +19,7 @@ def read_off(data: bytes, path: Path) -> Corners:
     lines = [words for words in lines if words]
     header = _HEADER.fullmatch(lines[0][0]) if lines else None
     if header is None or lines[0][1:2] == ["BINARY"]:
-        raise ValueError(
-            f"load: {path} is not a text OFF file: it should begin with OFF, COFF, NOFF or STOFF"
-        )
+        raise ValueError(f"load: {path} is not a text OFF file: it should begin with OFF, COFF, NOFF or STOFF")
     lines[0] = lines[0][1:]
     lines = lines if lines[0] else lines[1:]
     try:
@@ -45,9 +43,7 @@ def read_off(data: bytes, path: Path) -> Corners:
     return result
 
 
-def _attributes(
-    result: Corners, rows: np.ndarray, has: list[bool], words: list[list[str]], path: Path
-) -> None:
+def _attributes(result: Corners, rows: np.ndarray, has: list[bool], words: list[list[str]], path: Path) -> None:
     """Cut the columns behind the position: normal, colour, texture coordinates, in this order."""
     textured, colored, normals = has
     fixed = 3 + 3 * normals + 2 * textured

@@ -72,8 +72,7 @@ def load_image(path: str | os.PathLike[str]) -> Tensor:
             image.load()
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"load_image: {path} is suspiciously large ({error}); if you trust it, raise "
-            "PIL.Image.MAX_IMAGE_PIXELS"
+            f"load_image: {path} is suspiciously large ({error}); if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS"
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise ValueError(f"load_image: {path} is not an intact picture ({error})") from error
@@ -107,9 +106,7 @@ def _pixels(caller: str, image: Tensor | np.ndarray, dimensions: tuple[int, ...]
     if array.dtype.kind != "f":
         raise ValueError(f"{caller}: expected float in [0, 1] or uint8, got {array.dtype}")
     if np.isnan(array).any():
-        raise ValueError(
-            f"{caller}: {int(np.isnan(array).sum())} values of the picture are not a number (NaN)"
-        )
+        raise ValueError(f"{caller}: {int(np.isnan(array).sum())} values of the picture are not a number (NaN)")
     return np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
 
 

@@ -106,9 +106,7 @@ def _table(
         if all((table[f"{name} count"] == table[name].shape[1]).all() for name in lists):
             return {p.name: table[p.name] for p in element.properties}, end
     elif not any(p.count for p in element.properties):
-        raise ValueError(
-            f"{element.rows} rows of `{element.name}` are announced, {len(body) - offset} bytes follow"
-        )
+        raise ValueError(f"{element.rows} rows of `{element.name}` are announced, {len(body) - offset} bytes follow")
     return _ragged(element, body, offset, {p.name: kind(p.kind) for p in element.properties}, kind)
 
 

@@ -199,9 +199,7 @@ def write_glb(corners: Corners) -> bytes:
         target = 34963 if key == "indices" else 34962
         views.append({"buffer": 0, "byteOffset": offset, "byteLength": array.nbytes, "target": target})
         kind, component = ("SCALAR", 5125) if array.ndim == 1 else (f"VEC{array.shape[1]}", 5126)
-        accessors.append(
-            {"bufferView": len(views) - 1, "componentType": component, "count": len(array), "type": kind}
-        )
+        accessors.append({"bufferView": len(views) - 1, "componentType": component, "count": len(array), "type": kind})
         offset += array.nbytes
     accessors[0] |= {"min": low, "max": high}
     attributes = {key: i for i, key in enumerate(arrays) if key != "indices"}

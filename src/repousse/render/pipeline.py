@@ -106,18 +106,12 @@ def silhouette(
         return pool(image, supersample).squeeze(-1)
 
 
-def check_settings(
-    caller: str, size: tuple[int, int], light: Light | Shader | None, supersample: int
-) -> None:
+def check_settings(caller: str, size: tuple[int, int], light: Light | Shader | None, supersample: int) -> None:
     """Raise if `size`, `light` or `supersample` cannot be meant."""
     if len(size) != 2 or not all(isinstance(side, int) and side >= 1 for side in size):
-        raise ValueError(
-            f"{caller}: `size` is (height, width) in whole pixels, at least (1, 1), not {size!r}."
-        )
+        raise ValueError(f"{caller}: `size` is (height, width) in whole pixels, at least (1, 1), not {size!r}.")
     if not isinstance(supersample, int) or supersample < 1:
-        raise ValueError(
-            f"{caller}: `supersample` counts samples per pixel side: 1 or more, not {supersample!r}."
-        )
+        raise ValueError(f"{caller}: `supersample` counts samples per pixel side: 1 or more, not {supersample!r}.")
     if light is not None and not callable(light):
         raise TypeError(
             f"{caller}: `light` is a Light, a function of Points or None, not {type(light).__name__} "
@@ -156,9 +150,7 @@ def _rasterize(
         padded = torch.nn.utils.rnn.pad_sequence(list(mesh.positions.split(lengths)), batch_first=True)
         clip = camera.project(padded, samples)
         positions = torch.cat([one[:length] for one, length in zip(clip, lengths, strict=True)])
-    return positions, ops.rasterize(
-        positions, mesh.faces, samples, ranges=mesh.ranges, cull=cull, backend=backend
-    )
+    return positions, ops.rasterize(positions, mesh.faces, samples, ranges=mesh.ranges, cull=cull, backend=backend)
 
 
 def _surface(mesh: Mesh, fragments: ops.Fragments, smooth: bool, backend: Backend) -> Points:

@@ -84,6 +84,4 @@ def _check(name: str, value: Quantity) -> None:
         wanted = "(3,) or (B, 3)" if name == "direction" else "(), (3,) or (B, 3)"
         raise ValueError(f"Light: `{name}` must have shape {wanted}, not {shape}.")
     if name == "direction" and not isinstance(value, Tensor) and not any(value):  # type: ignore[arg-type]
-        raise ValueError(
-            "Light: `direction` is zero. Give a direction, or directional=0 for no directional light."
-        )
+        raise ValueError("Light: `direction` is zero. Give a direction, or directional=0 for no directional light.")

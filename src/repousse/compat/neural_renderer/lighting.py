@@ -47,16 +47,12 @@ def lighting(
             "Make it from vertices and indices with vertices_to_faces."
         )
     if textures.ndim != 6 or textures.shape[5] != 3:
-        raise ValueError(
-            f"lighting: `textures` must be (batch, faces, T, T, T, 3), but is {tuple(textures.shape)}."
-        )
+        raise ValueError(f"lighting: `textures` must be (batch, faces, T, T, T, 3), but is {tuple(textures.shape)}.")
     if textures.shape[1] != faces.shape[1]:
         raise ValueError(f"lighting: {textures.shape[1]} texture cubes are given for {faces.shape[1]} faces.")
     check_batch(textures, faces, "lighting: `textures`")
 
-    ambient = _intensity(intensity_ambient, faces) * vectors_like(
-        color_ambient, faces, "lighting: `color_ambient`"
-    )
+    ambient = _intensity(intensity_ambient, faces) * vectors_like(color_ambient, faces, "lighting: `color_ambient`")
     directional = _intensity(intensity_directional, faces) * vectors_like(
         color_directional, faces, "lighting: `color_directional`"
     )
@@ -70,9 +66,7 @@ def lighting(
 def _intensity(value: ArrayLike, like: Tensor) -> Tensor:
     intensity = tensor_like(value, like)
     if intensity.ndim > 1:
-        raise ValueError(
-            f"lighting: an intensity must be a number or (batch,), but is {tuple(intensity.shape)}."
-        )
+        raise ValueError(f"lighting: an intensity must be a number or (batch,), but is {tuple(intensity.shape)}.")
     check_batch(intensity.reshape(-1), like, "lighting: an intensity")
     return intensity.reshape(-1, 1)
 

@@ -55,12 +55,7 @@ class Mesh(nn.Module):
             normalization = textures if isinstance(textures, bool) else normalization
             loaded, faces = load_obj(path, normalization)[:2]
             vertices, textures = nn.Parameter(loaded), None
-        if (
-            vertices is None
-            or faces is None
-            or isinstance(vertices, str | os.PathLike)
-            or isinstance(textures, bool)
-        ):
+        if vertices is None or faces is None or isinstance(vertices, str | os.PathLike) or isinstance(textures, bool):
             raise TypeError("Mesh: pass the path of an .obj file, or vertices, faces and perhaps textures.")
         self.vertices = float_tensor(vertices, "Mesh: `vertices`")
         index = torch.as_tensor(faces, device=self.vertices.device)
@@ -76,18 +71,14 @@ class Mesh(nn.Module):
     def _drawn(self, size: int) -> nn.Parameter:
         if size < 2:
             raise ValueError(f"Mesh: `texture_size` must be at least 2, but is {size}.")
-        noise = torch.randn(
-            self.num_faces, size, size, size, 3, dtype=self.vertices.dtype, device=self.vertices.device
-        )
+        noise = torch.randn(self.num_faces, size, size, size, 3, dtype=self.vertices.dtype, device=self.vertices.device)
         return nn.Parameter(TEXTURE_DEVIATION * noise)
 
     def _given(self, textures: ArrayLike) -> Tensor:
         cubes = float_tensor(textures, "Mesh: `textures`")
         size = cubes.shape[1] if cubes.ndim == 5 else 0
         if cubes.shape != (self.num_faces, size, size, size, 3):
-            raise ValueError(
-                f"Mesh: `textures` must be ({self.num_faces}, T, T, T, 3), but is {tuple(cubes.shape)}."
-            )
+            raise ValueError(f"Mesh: `textures` must be ({self.num_faces}, T, T, T, 3), but is {tuple(cubes.shape)}.")
         return cubes
 
     @classmethod
@@ -101,9 +92,7 @@ class Mesh(nn.Module):
         use_bilinear: bool = True,
     ) -> Self:
         """A mesh from an .obj file, in the form of the PyTorch port; see `load_obj` for the arguments."""
-        loaded = load_obj(
-            filename_obj, normalization, texture_size, load_texture, texture_wrapping, use_bilinear
-        )
+        loaded = load_obj(filename_obj, normalization, texture_size, load_texture, texture_wrapping, use_bilinear)
         return cls(*loaded, texture_size=texture_size)
 
     @property

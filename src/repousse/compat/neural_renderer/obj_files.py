@@ -60,9 +60,7 @@ def load_obj(
     if path is None or (filename_obj is not None and filename is not None):
         raise TypeError("load_obj: pass the path of one .obj file.")
     if texture_wrapping not in WRAPPINGS:
-        raise ValueError(
-            f"load_obj: `texture_wrapping` must be one of {WRAPPINGS}, but is {texture_wrapping!r}."
-        )
+        raise ValueError(f"load_obj: `texture_wrapping` must be one of {WRAPPINGS}, but is {texture_wrapping!r}.")
     if load_texture and texture_size < 2:
         raise ValueError(f"load_obj: `texture_size` must be at least 2, but is {texture_size}.")
     obj = read_obj(path)
@@ -113,17 +111,13 @@ def _paint(path: Path, obj: ObjFile, size: int, wrapping: str, bilinear: bool) -
 def _library(path: Path, lines: list[str]) -> dict[str, Material]:
     """The materials of all .mtl files in `lines` (the arguments of mtllib); paths may contain blanks."""
     if not lines:
-        raise ValueError(
-            f"load_obj: {path} has no mtllib line, so there are no textures. Pass load_texture=False."
-        )
+        raise ValueError(f"load_obj: {path} has no mtllib line, so there are no textures. Pass load_texture=False.")
     library: dict[str, Material] = {}
     for line in lines:
         whole = path.parent / line
         for file in [whole] if whole.is_file() else [path.parent / word for word in line.split()]:
             if not file.is_file():
-                raise FileNotFoundError(
-                    f"load_obj: {path} names the material file {line!r}, but there is no {file}."
-                )
+                raise FileNotFoundError(f"load_obj: {path} names the material file {line!r}, but there is no {file}.")
             library |= read_mtl(file)
     return library
 

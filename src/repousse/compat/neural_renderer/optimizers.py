@@ -48,9 +48,7 @@ class Adam(torch.optim.Optimizer):
         if betas is not None and not (beta1 is None and beta2 is None):
             raise ValueError("Adam: `betas` already holds `beta1` and `beta2`; pass either.")
         if isinstance(params, int | float):
-            raise TypeError(
-                f"Adam: the first argument names the parameters, but is {params}. Pass alpha={params}."
-            )
+            raise TypeError(f"Adam: the first argument names the parameters, but is {params}. Pass alpha={params}.")
         size = lr if lr is not None else alpha if alpha is not None else 1e-3
         first, second = betas or (0.9 if beta1 is None else beta1, 0.999 if beta2 is None else beta2)
         if not size >= 0 or not eps >= 0:
@@ -87,9 +85,7 @@ class Adam(torch.optim.Optimizer):
 
     def _step_one(self, param: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
         if grad.is_sparse:
-            raise RuntimeError(
-                "Adam: gradients must be dense. Call .to_dense() on them or use torch.optim.SparseAdam."
-            )
+            raise RuntimeError("Adam: gradients must be dense. Call .to_dense() on them or use torch.optim.SparseAdam.")
         state = self.state[param]
         if not state:
             state["step"] = 0

@@ -69,9 +69,7 @@ def rasterize_rgbad(
     there. Raises ValueError for shapes that do not fit.
     """
     if not (return_rgb or return_alpha or return_depth):
-        raise ValueError(
-            "rasterize_rgbad: none of rgb, alpha and depth was asked for; there is nothing to draw."
-        )
+        raise ValueError("rasterize_rgbad: none of rgb, alpha and depth was asked for; there is nothing to draw.")
     height, width = image_shape(image_size)
     _check(faces, textures, near, far, return_rgb)
     scale = 2 if anti_aliasing else 1
@@ -109,9 +107,7 @@ def rasterize_silhouettes(
     eps: float = DEFAULT_EPS,
 ) -> Tensor:
     """Silhouettes (B, H, W) of faces (B, F, 3, 3), 1 where covered; arguments as in `rasterize_rgbad`."""
-    images = rasterize_rgbad(
-        faces, None, image_size, anti_aliasing, near, far, eps, (0, 0, 0), False, True, False
-    )
+    images = rasterize_rgbad(faces, None, image_size, anti_aliasing, near, far, eps, (0, 0, 0), False, True, False)
     return _wanted(images["alpha"])
 
 
@@ -124,9 +120,7 @@ def rasterize_depth(
     eps: float = DEFAULT_EPS,
 ) -> Tensor:
     """Depth images (B, H, W) of faces (B, F, 3, 3), `far` where empty; arguments as in `rasterize_rgbad`."""
-    images = rasterize_rgbad(
-        faces, None, image_size, anti_aliasing, near, far, eps, (0, 0, 0), False, False, True
-    )
+    images = rasterize_rgbad(faces, None, image_size, anti_aliasing, near, far, eps, (0, 0, 0), False, False, True)
     return _wanted(images["depth"])
 
 
@@ -151,9 +145,7 @@ class Rasterize(nn.Module):
     ) -> None:
         super().__init__()
         if not (return_rgb or return_alpha or return_depth):
-            raise ValueError(
-                "Rasterize: none of rgb, alpha and depth was asked for; there is nothing to draw."
-            )
+            raise ValueError("Rasterize: none of rgb, alpha and depth was asked for; there is nothing to draw.")
         self.image_size = image_size
         self.near = near
         self.far = far

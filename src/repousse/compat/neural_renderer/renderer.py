@@ -243,9 +243,7 @@ class Renderer(nn.Module):
     ) -> tuple[Tensor, Tensor, Size, bool, float, float, float, Color]:
         """The arguments of `rasterize`."""
         if textures is None:
-            raise ValueError(
-                "Renderer: colours need `textures`; mode='silhouettes' and mode='depth' do without."
-            )
+            raise ValueError("Renderer: colours need `textures`; mode='silhouettes' and mode='depth' do without.")
         faces = self._both_sides(vertices, faces)
         if len(textures) == 1:
             textures = textures.expand(max(len(vertices), len(faces)), *textures.shape[1:])
@@ -284,9 +282,7 @@ class Renderer(nn.Module):
 
     def _project(self, vertices: Tensor, call: Calibration) -> Tensor:
         own = Calibration(self.K, self.R, self.t, self.dist_coeffs, self.orig_size)
-        used = Calibration(
-            *(theirs if mine is None else mine for mine, theirs in zip(call, own, strict=True))
-        )
+        used = Calibration(*(theirs if mine is None else mine for mine, theirs in zip(call, own, strict=True)))
         missing = [name for name in ("K", "R", "t") if getattr(used, name) is None]
         if used.K is None or used.R is None or used.t is None:
             raise ValueError(
@@ -299,6 +295,4 @@ class Renderer(nn.Module):
 
 def _check_mode(camera_mode: str) -> None:
     if camera_mode not in CAMERA_MODES:
-        raise ValueError(
-            f"Renderer: camera_mode must be one of {', '.join(CAMERA_MODES)}, not {camera_mode!r}."
-        )
+        raise ValueError(f"Renderer: camera_mode must be one of {', '.join(CAMERA_MODES)}, not {camera_mode!r}.")

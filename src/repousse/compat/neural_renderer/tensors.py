@@ -19,9 +19,7 @@ def float_tensor(value: ArrayLike, what: str) -> Tensor:
     """
     tensor = value if isinstance(value, Tensor) else torch.as_tensor(value)
     if not tensor.is_floating_point():
-        raise TypeError(
-            f"{what} must hold floating-point numbers, not {tensor.dtype}. Convert it with .float()."
-        )
+        raise TypeError(f"{what} must hold floating-point numbers, not {tensor.dtype}. Convert it with .float().")
     return tensor
 
 

@@ -31,9 +31,7 @@ def wrap(uv: Tensor, wrapping: str) -> Tensor:
         return uv.clamp(0, 1)
     if wrapping == "CLAMP_TO_BORDER":
         return uv
-    raise ValueError(
-        f"load_obj: `texture_wrapping` must be one of {', '.join(WRAPPINGS)}, but is {wrapping!r}."
-    )
+    raise ValueError(f"load_obj: `texture_wrapping` must be one of {', '.join(WRAPPINGS)}, but is {wrapping!r}.")
 
 
 def cell_weights(size: int) -> Tensor:
@@ -64,14 +62,9 @@ def bake_cubes(image: Tensor, uv: Tensor, size: int, wrapping: str, bilinear: bo
     bottom_up = image.flip(0).contiguous()
     chunk = max(1, CHUNK // len(weights))
     cubes = [
-        _sample(bottom_up, weights @ part, wrapping == "CLAMP_TO_BORDER", bilinear)
-        for part in corners.split(chunk)
+        _sample(bottom_up, weights @ part, wrapping == "CLAMP_TO_BORDER", bilinear) for part in corners.split(chunk)
     ]
-    return (
-        torch.cat(cubes).reshape(-1, size, size, size, 3)
-        if cubes
-        else image.new_zeros(0, size, size, size, 3)
-    )
+    return torch.cat(cubes).reshape(-1, size, size, size, 3) if cubes else image.new_zeros(0, size, size, size, 3)
 
 
 def _sample(image: Tensor, uv: Tensor, border: bool, bilinear: bool) -> Tensor:
@@ -113,9 +106,7 @@ def create_texture_image(textures: ArrayLike, texture_size_out: int = 16) -> tup
             f"but is {tuple(cubes.shape)}."
         )
     if texture_size_out < 2:
-        raise ValueError(
-            f"create_texture_image: `texture_size_out` must be at least 2, but is {texture_size_out}."
-        )
+        raise ValueError(f"create_texture_image: `texture_size_out` must be at least 2, but is {texture_size_out}.")
     count, side = len(cubes), texture_size_out
     columns = math.isqrt(count - 1) + 1
     rows = (count - 1) // columns + 1
@@ -123,9 +114,7 @@ def create_texture_image(textures: ArrayLike, texture_size_out: int = 16) -> tup
     tiles[:count] = _tiles(cubes, side)
     below = torch.arange(side - 1, device=cubes.device)
     tiles[:, below, below + 1] = tiles[:, below, below]
-    image = (
-        tiles.reshape(rows, columns, side, side, 3).transpose(1, 2).reshape(rows * side, columns * side, 3)
-    )
+    image = tiles.reshape(rows, columns, side, side, 3).transpose(1, 2).reshape(rows * side, columns * side, 3)
 
     faces = np.arange(count)
     origin = np.stack([faces % columns, faces // columns], axis=1) * side

@@ -5,9 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def sample_cubes(
-    textures: Tensor, face_id: Tensor, weights: Tensor, eps: float, background: Tensor
-) -> Tensor:
+def sample_cubes(textures: Tensor, face_id: Tensor, weights: Tensor, eps: float, background: Tensor) -> Tensor:
     """Look up each pixel's colour in the cube of the face it shows.
 
     textures    float (B, F, T, T, T, 3)    a cube per face, T >= 2; axis k is the weight of its corner k

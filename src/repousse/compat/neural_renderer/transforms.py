@@ -36,15 +36,11 @@ def cross(a: ArrayLike, b: ArrayLike) -> Tensor:
     a = float_tensor(a, "cross: `a`")
     b = tensor_like(b, a)
     if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != 3 or b.shape[-1] != 3:
-        raise ValueError(
-            f"cross: both must end in 3 coordinates, but are {tuple(a.shape)} and {tuple(b.shape)}."
-        )
+        raise ValueError(f"cross: both must end in 3 coordinates, but are {tuple(a.shape)} and {tuple(b.shape)}.")
     return torch.linalg.cross(a, b, dim=-1)
 
 
-def look_at(
-    vertices: ArrayLike, eye: ArrayLike, at: ArrayLike | None = None, up: ArrayLike | None = None
-) -> Tensor:
+def look_at(vertices: ArrayLike, eye: ArrayLike, at: ArrayLike | None = None, up: ArrayLike | None = None) -> Tensor:
     """Vertices (B, V, 3) as seen from `eye` when looking at `at`: camera space, z forward.
 
     eye  (3,) or (B, 3)  position of the camera; tensors, arrays, lists, lists of 0-d tensors
@@ -171,9 +167,7 @@ def _matrices_like(value: ArrayLike, like: Tensor, name: str) -> Tensor:
     if matrices.ndim == 2:
         matrices = matrices[None]
     if matrices.ndim != 3 or matrices.shape[1:] != (3, 3):
-        raise ValueError(
-            f"projection: `{name}` must be (batch, 3, 3) or (3, 3), but is {tuple(matrices.shape)}."
-        )
+        raise ValueError(f"projection: `{name}` must be (batch, 3, 3) or (3, 3), but is {tuple(matrices.shape)}.")
     check_batch(matrices, like, f"projection: `{name}`")
     return matrices
 
@@ -224,9 +218,7 @@ def get_points_from_angles(
         like = exact[0] if exact else tensors[0].to(torch.get_default_dtype())
         return _spherical([tensor_like(value, like) for value in given], degrees)
     if all(isinstance(value, Real) for value in given):
-        x, y, z = _spherical(
-            [torch.from_numpy(np.array(value, np.float64)) for value in given], degrees
-        ).tolist()
+        x, y, z = _spherical([torch.from_numpy(np.array(value, np.float64)) for value in given], degrees).tolist()
         return x, y, z
     plain: list[Any] = [value if isinstance(value, Real) else np.asarray(value) for value in given]
     dtype = np.promote_types(np.result_type(*plain), np.float32)
@@ -257,9 +249,7 @@ def vertices_to_faces(vertices: ArrayLike, faces: ArrayLike) -> Tensor:
     if index.ndim == 2:
         index = index[None]
     if index.ndim != 3 or index.shape[2] != 3:
-        raise ValueError(
-            f"vertices_to_faces: `faces` must be (batch, faces, 3), but is {tuple(index.shape)}."
-        )
+        raise ValueError(f"vertices_to_faces: `faces` must be (batch, faces, 3), but is {tuple(index.shape)}.")
     check_batch(index, vertices, "vertices_to_faces: `faces`")
     if index.numel() > 0:
         low, high = (int(bound) for bound in torch.aminmax(index))

@@ -78,9 +78,7 @@ class _Reader:
                 break
             vertex, _, rest = word.partition("/")
             texture = rest.partition("/")[0]
-            self.corners.append(
-                (_resolve(int(vertex), len(self.vertices)), _resolve(int(texture or 0), len(self.uv)))
-            )
+            self.corners.append((_resolve(int(vertex), len(self.vertices)), _resolve(int(texture or 0), len(self.uv))))
         self.counts.append(len(words))
         self.used.append(self.materials.setdefault(self.name, len(self.materials)))
 
@@ -147,8 +145,7 @@ def _check_numbers(filename: str | os.PathLike[str], obj: ObjFile) -> None:
         if wrong.any():
             face, corner = np.argwhere(wrong)[0]
             raise ValueError(
-                f"load_obj: triangle {face} of {filename} asks for number {index[face, corner] + 1} "
-                f"of {count} {what}."
+                f"load_obj: triangle {face} of {filename} asks for number {index[face, corner] + 1} of {count} {what}."
             )
 
 
@@ -179,9 +176,7 @@ def _map_path(arguments: str, filename: str | os.PathLike[str]) -> str:
     """The path of a map line, behind its options, which are not applied."""
     rest = arguments
     while (option := rest.split(" ", 1)[0]) in MAP_OPTIONS:
-        warnings.warn(
-            f"load_obj: the option {option} of a map_Kd line in {filename} is ignored.", stacklevel=6
-        )
+        warnings.warn(f"load_obj: the option {option} of a map_Kd line in {filename} is ignored.", stacklevel=6)
         least, most = MAP_OPTIONS[option]
         rest = rest[len(option) :].strip()
         for position in range(most):

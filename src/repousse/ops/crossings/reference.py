@@ -137,9 +137,7 @@ def _direction(face: list[int], a: int, b: int) -> int:
     for start, end in zip(face, face[1:] + face[:1], strict=True):
         if (start, end) in ((a, b), (b, a)):
             return 1 if start == a else -1
-    raise ValueError(
-        f"crossings: face {face} has no edge ({a}, {b}); was the topology built from other faces?"
-    )
+    raise ValueError(f"crossings: face {face} has no edge ({a}, {b}); was the topology built from other faces?")
 
 
 def _ends(vertices: Tensor, screen: Screen, a: int, b: int, size: tuple[int, int]) -> tuple[End, End] | None:

@@ -59,8 +59,7 @@ RP_INLINE void for_each_chunk(int64_t channels, Body&& body) {
 }
 
 template <class Block>
-void block_forward(const Attributes& a, const Block& block, const int32_t* face_id, const float* bary,
-                   const float* bary_end, float* out) {
+void block_forward(const Attributes& a, const Block& block, const int32_t* face_id, const float* bary, float* out) {
   const Ints ids = block.template read<Ints>(face_id, -1);
   if (bits(not_negative(ids)) == 0) {
     for (int y = 0; y < block.rows; ++y)
@@ -68,8 +67,9 @@ void block_forward(const Attributes& a, const Block& block, const int32_t* face_
                   static_cast<size_t>(block.columns * a.channels) * sizeof(float));
     return;
   }
-  const Columns pairs = block.template read_channels<2>(bary, 2, 0, bary_end);
-  const Floats b[3] = {pairs.x, pairs.y, select(ids < 0, Floats{}, (1.0f - pairs.x) - pairs.y)};
+  Floats b[3];
+  block.read_pairs(bary, b[0], b[1]);
+  b[2] = select(ids < 0, Floats{}, (1.0f - b[0]) - b[1]);
   for_each_chunk(a.channels, [&](int64_t channel, auto count, bool) {
     const Gathered g = gather<count>(a, ids, channel);
     Floats value[4] = {};
@@ -85,7 +85,7 @@ struct Backward {
   const Projected* projected;
   const int32_t* faces;
   const int32_t* face_id;
-  const float *bary, *bary_end;
+  const float* bary;
   const float *g_out, *g_out_end;
   Attributes attributes;
   int width, height;
@@ -173,8 +173,9 @@ template <bool kAttributes, bool kPositions, class Block>
 void block_backward(const Backward& k, const Block& block) {
   const Ints ids = block.template read<Ints>(k.face_id, -1);
   if (bits(not_negative(ids)) == 0) return;
-  const Columns pairs = block.template read_channels<2>(k.bary, 2, 0, k.bary_end);
-  const Floats b[3] = {pairs.x, pairs.y, (1.0f - pairs.x) - pairs.y};
+  Floats b[3];
+  block.read_pairs(k.bary, b[0], b[1]);
+  b[2] = (1.0f - b[0]) - b[1];
   Floats g_b[3] = {};
   alignas(64) Records records;
   for_each_chunk(k.attributes.channels, [&](int64_t channel, auto count, bool last) {
@@ -215,8 +216,7 @@ RP_KERNEL(rp_interpolate)
     const Attributes a{attributes + (batched ? b * attribute_count * channels : 0), attribute_faces, channels};
     const int begin = static_cast<int>(job % bands) * kBandRows, end = std::min(begin + kBandRows, height);
     for_each_block(begin, end, width, height, [&](const auto& block) {
-      block_forward(a, block, face_id + b * pixels, bary + 2 * b * pixels, bary + 2 * batch * pixels,
-                    out + b * pixels * channels);
+      block_forward(a, block, face_id + b * pixels, bary + 2 * b * pixels, out + b * pixels * channels);
     });
   });
   return 0;
@@ -251,7 +251,6 @@ RP_KERNEL(rp_interpolate_backward)
                      faces,
                      face_id + b * pixels,
                      bary + 2 * b * pixels,
-                     bary + 2 * batch * pixels,
                      g_out + b * pixels * channels,
                      g_out + batch * pixels * channels,
                      {attributes + (batched ? b * attribute_size : 0), attribute_faces, channels},

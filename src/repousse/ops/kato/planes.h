@@ -45,7 +45,7 @@ struct Steps {
   int64_t first, line, place;
 };
 
-RP_INLINE void transpose(Float4 (&m)[4]) {
+RP_INLINE void transpose_block(Float4 (&m)[4]) {
   const Float4 a = __builtin_shufflevector(m[0], m[1], 0, 4, 1, 5), b = __builtin_shufflevector(m[0], m[1], 2, 6, 3, 7);
   const Float4 c = __builtin_shufflevector(m[2], m[3], 0, 4, 1, 5), d = __builtin_shufflevector(m[2], m[3], 2, 6, 3, 7);
   m[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
@@ -63,7 +63,7 @@ inline void copy_plane(const Planes& planes, const Steps& s, const float* from, 
     for (int64_t l = 0; l < whole_lines; l += 4) {
       Float4 block[4];
       for (int i = 0; i < 4; ++i) block[i] = load<Float4>(from + s.first + l + (p + i) * s.place);
-      transpose(block);
+      transpose_block(block);
       for (int i = 0; i < 4; ++i) store(to + (l + i) * planes.stride + p, block[i]);
     }
   }

@@ -1,4 +1,5 @@
-"""The gradient of Kato et al. (2018) as their released code computes it: slow, float64, meant to be read.
+"""The gradient of Kato et al. (2018), as their released code computes it and on silhouettes only: slow, float64,
+meant to be read.
 
 An edge of a triangle that moves by one pixel changes the colour of that pixel; how far a corner must move for
 the edge to arrive there gives a slope. Every front face asks this for every row and column its edges cross:
@@ -11,6 +12,10 @@ A pixel takes part if the loss would fall (`e > 0`), and then pulls the two corn
 distance`. The channels are summed *before* this test: the gradient of several channels is not the sum of
 their gradients.
 
+`from_crossings` asks the same two questions of silhouette edges alone. Outside, pixels that a surface nearer than
+the edge's own covers are not asked: the edge would pass behind it. Inside, the surface counts up to the next empty
+pixel, whatever faces it is made of.
+
 Words used below: a *line* is a column (axis 0) or a row (axis 1) of pixels, at coordinate u; v is the
 coordinate along the line, in which corners move. Pixel coordinates here have their origin in the lower left
 corner, y up; integer coordinates are pixel centres.
@@ -22,6 +27,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+
+from repousse.ops.crossings import Crossings
 
 
 class Edge(NamedTuple):
@@ -73,6 +80,50 @@ def released(
     out = np.zeros_like(points)
     for item in range(len(points)):
         _one_image(out[item], points[item], corners, ids[item], pixels[item], slopes[item], eps)
+    return torch.from_numpy(out).to(positions_ndc.device)
+
+
+def from_crossings(
+    positions_ndc: Tensor,
+    crossings: Crossings,
+    face_id: Tensor,
+    depth: Tensor,
+    image: Tensor,
+    grad: Tensor,
+    eps: float = 1e-3,
+) -> Tensor:
+    """The same pull on silhouette edges only.
+
+    positions_ndc  float (B, V, 2), or (V, 2) shared by the images (packed meshes)
+    crossings      where silhouette edges pass between two pixels, see `repousse.ops.crossings`
+    depth          float (B, H, W)  z / w of what each pixel shows
+    others         as in `released`
+
+    Returns float64, shaped like `positions_ndc`. Edges with an end that is not finite, or that run along the line,
+    add nothing.
+    """
+    points = positions_ndc.detach().double().cpu().numpy()
+    # Row 0 at the bottom, as in the pixel coordinates of this file.
+    ids = face_id.detach().cpu().numpy()[:, ::-1]
+    surface = np.where(ids >= 0, depth.detach().double().cpu().numpy()[:, ::-1], np.inf)
+    pixels = image.detach().double().cpu().numpy()[:, ::-1]
+    slopes = grad.detach().double().cpu().numpy()[:, ::-1]
+    out = np.zeros_like(points)
+    size = np.array([face_id.shape[2], face_id.shape[1]])  # width, height
+    for inner, outer, ends, offset, along in zip(*(column.tolist() for column in crossings), strict=True):
+        item, row, column = np.unravel_index(inner, tuple(face_id.shape))
+        place = int(column), int(size[1] - 1 - row)
+        # The next pixel along the line: to the right (one further in the list), or up (one row back).
+        outward = 1 if (outer > inner) == (along == 0) else -1
+        one, gradient = (points, out) if points.ndim == 2 else (points[item], out[item])
+        a, b = ((one[ends] * size + size - 1) / 2)[:, [1 - along, along]]
+        if not np.isfinite([a, b]).all() or a[0] == b[0]:
+            continue
+        edge = Edge(a, b, a, *ends)  # no third corner: it says where a face ends, here the surface does
+        u, v = place[1 - along], place[along]
+        at = (item, slice(None), u) if along == 1 else (item, u)
+        line = Line(ids[at], pixels[at], slopes[at], unit=2 / size[along])
+        _one_crossing(gradient[:, along], edge, u, v, outward, offset, line, surface[at], eps)
     return torch.from_numpy(out).to(positions_ndc.device)
 
 
@@ -164,6 +215,28 @@ def _one_line(out: np.ndarray, edge: Edge, u: int, outward: int, line: Line, ind
     _pull(out, edge, u, crossing, span[line.face_id[span] == index], outer, line, eps)
 
 
+def _one_crossing(
+    out: np.ndarray,
+    edge: Edge,
+    u: int,
+    inner: int,
+    outward: int,
+    offset: float,
+    line: Line,
+    depth: np.ndarray,
+    eps: float,
+) -> None:
+    """Both sweeps of one crossing; `depth` is that of the line's pixels, infinite where nothing is seen."""
+    outer, crossing = inner + outward, inner + outward * offset
+    beyond = np.arange(outer, len(depth)) if outward > 0 else np.arange(0, outer + 1)
+    _pull(out, edge, u, crossing, beyond[depth[beyond] > depth[inner]], inner, line, eps)
+
+    last = inner
+    while 0 <= last - outward < len(depth) and np.isfinite(depth[last - outward]):
+        last -= outward
+    _pull(out, edge, u, crossing, np.arange(min(inner, last), max(inner, last) + 1), outer, line, eps)
+
+
 def _meet(p: np.ndarray, q: np.ndarray, u: float) -> float:
     """v at which the straight line through p and q has the coordinate u."""
     return float(p[1] + (q[1] - p[1]) / (q[0] - p[0]) * (u - p[0]))
@@ -175,9 +248,7 @@ def _far_side(edge: Edge, u: int, outward: int, count: int) -> int:
     start = a if (u - a[0]) * (u - c[0]) < 0 else b
     if start[0] == c[0]:
         return 0 if outward > 0 else count - 1
-    other = min(
-        max(_meet(start, c, u), -1.0), float(count)
-    )  # farther is of no use, and may not fit an integer
+    other = min(max(_meet(start, c, u), -1.0), float(count))  # farther is of no use, and may not fit an integer
     return math.ceil(other) if outward > 0 else math.floor(other)
 
 

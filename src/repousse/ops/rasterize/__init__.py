@@ -116,7 +116,9 @@ def _check_positions(positions: Tensor, ranges: Tensor | None) -> None:
         and ranges.shape[1] == 2
         and ranges.device.type == "cpu"
     ):
-        raise ValueError(f"rasterize: `ranges` must be an integer tensor (B, 2) on the CPU, got {checks.describe(ranges)}.")
+        raise ValueError(
+            f"rasterize: `ranges` must be an integer tensor (B, 2) on the CPU, got {checks.describe(ranges)}."
+        )
 
 
 # ---- visibility: ids only, never differentiable ------------------------------------------------------------------------

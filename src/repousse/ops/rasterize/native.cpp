@@ -123,8 +123,8 @@ RP_KERNEL(rp_visibility)
   project(positions, all_vertices, width / 2.0f, height / 2.0f, threads, projected);
   const bool prefetch = vertices > kPrefetchVertices;
 
-  // Strips: as many jobs as keep all threads busy, and small enough to stay in the cache and in memory (kStripBytes); each a
-  // whole number of block rows.
+  // Strips: as many jobs as keep all threads busy, and small enough to stay in the cache and in memory (kStripBytes);
+  // each a whole number of block rows.
   constexpr int64_t kStripBytes = 16 << 20;
   const int64_t images = std::max<int64_t>(1, batch), bytes = static_cast<int64_t>(height) * width * 8;
   const int64_t busy = threads <= 1 || batch >= 4 * threads ? 1 : (4 * threads + images - 1) / images;

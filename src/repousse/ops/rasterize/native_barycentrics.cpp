@@ -61,20 +61,19 @@ void block_forward(const View& view, const Block& block, float* bary, float* dep
     }
   }
   block.write(depth, z);
-  block.template write_channels<2>(bary, 2, 0, {b0, b1, Floats{}, Floats{}});
+  block.write_pairs(bary, b0, b1);
 }
 
 // Adds the derivative of one block to `gradient` (V, 4), in the form of scatter.h.
 template <class Block>
-void block_backward(const View& view, const Block& block, const float* g_bary, const float* g_bary_end,
-                    const float* g_depth, float* gradient) {
+void block_backward(const View& view, const Block& block, const float* g_bary, const float* g_depth, float* gradient) {
   const Ints ids = block.template read<Ints>(view.face_id, -1);
   const uint32_t covered = bits(not_negative(ids));
   if (!covered) return;
   Corners corners;
   gather_corners(view, ids, corners);
-  const Columns pairs = block.template read_channels<2>(g_bary, 2, 0, g_bary_end);
-  const Floats g_b[3] = {pairs.x, pairs.y, Floats{}};
+  Floats g_b[3] = {};
+  block.read_pairs(g_bary, g_b[0], g_b[1]);
   const Floats g_z = block.template read<Floats>(g_depth, 0.0f);
   const Weights w = weights(corners, block.centre_x(), block.centre_y());
   const Floats mean = (g_b[0] * (w.e[0] * corners.r[0]) + g_b[1] * (w.e[1] * corners.r[1])) / w.sum_q;
@@ -148,7 +147,7 @@ RP_KERNEL(rp_barycentrics_backward)
     const View view{positions + 4 * vertex, projected + vertex, faces, face_id + b * pixels, width, height};
     float* gradient = buffers.start(unit, group, first);
     for_each_block(begin, end, width, height, [&](const auto& block) {
-      block_backward(view, block, g_bary + 2 * b * pixels, g_bary + 2 * batch * pixels, g_depth + b * pixels, gradient);
+      block_backward(view, block, g_bary + 2 * b * pixels, g_depth + b * pixels, gradient);
     });
   });
   buffers.finish(threads);

@@ -107,7 +107,14 @@ def project(vertices: Tensor, size: tuple[int, int]) -> Screen:
     height, width = size
     x, y, z, w = vertices.unbind(-1)
     finite = torch.isfinite(vertices).all(-1)
-    safe = finite & (w >= torch.finfo(torch.float32).tiny) & (z >= 0) & (z <= w) & (x.abs() <= GUARD * w) & (y.abs() <= GUARD * w)
+    safe = (
+        finite
+        & (w >= torch.finfo(torch.float32).tiny)
+        & (z >= 0)
+        & (z <= w)
+        & (x.abs() <= GUARD * w)
+        & (y.abs() <= GUARD * w)
+    )
     px = (x / w) * (width / 2) + width / 2
     py = (y / w) * (height / 2) + height / 2
     nothing = torch.zeros_like(px)
