@@ -6,9 +6,9 @@ pixel at distance d along the row change from I(x0) to I(x1) once the edge has m
 
     dI/dx = (I(x1) - I(x0)) / d    if that change would lower the loss, else 0,
 
-and likewise along columns for y. Every pixel whose colour ought to be the other side's pulls on the edge, the farther the
-weaker. It is a search direction, not a derivative: it sees targets that the exact derivative, which lives in the pixels
-next to the edge, is blind to, and in exchange its length means nothing.
+and likewise along columns for y. Every pixel whose colour ought to be the other side's pulls on the edge, the farther
+the weaker. It is a search direction, not a derivative: it sees targets that the exact derivative, which lives in the
+pixels next to the edge, is blind to, and in exchange its length means nothing.
 """
 
 from dataclasses import dataclass
@@ -30,14 +30,17 @@ class Kato:
           "released"   every edge of every visible front face, as the released code does, number by number
     eps   added to each distance, in units of half the image (the released renderer uses 1e-3)
 
-    The two differ where they should. As released, (1) edges between two faces of one surface pull as well: a pixel far
-    outside that ought to be covered pulls on all edges between the silhouette and itself, while "crossings" lets it pull
-    on the silhouette alone; (2) inside, only pixels of the one face at the border push it back, while "crossings" counts
-    the surface up to its other end, so covered pixels that ought to be empty act at any distance; (3) the sweep runs on
-    through nearer surfaces, while "crossings" leaves out pixels that a nearer surface covers; (4) a face too small to be
-    seen at a pixel next to its edge does not pull, so finely tessellated outlines lose their gradient as released, while
-    the crossing list finds them. Cost: "released" grows with the number of visible edges, "crossings" with the length
-    of the outline. Edges with an end behind the camera do not pull in either mode.
+    The two differ where they should. As released,
+    (1) edges between two faces of one surface pull as well: a pixel far outside that ought to be covered pulls on
+        every visible edge of its row, while "crossings" lets it pull on the silhouette alone;
+    (2) inside, only pixels of the one face at the border push it back, while "crossings" counts the surface up to its
+        other end, so covered pixels that ought to be empty act at any distance;
+    (3) the sweep runs on through nearer surfaces, while "crossings" leaves out pixels that a nearer surface covers;
+    (4) a face that no pixel next to its edge shows is not pulled outwards, so finely tessellated outlines lose most
+        of their gradient, while the crossing list finds them;
+    (5) an edge counts along rows and columns, while a crossing counts on the edge's dominant axis only.
+    Cost: "released" grows with the number of visible edges, "crossings" with the length of the outline. Edges with an
+    end behind the camera do not pull in either mode.
 
     Channels are summed before asking whether the loss would fall, so mask and colours act together if given together.
     """
@@ -61,14 +64,14 @@ class Kato:
 
         `fragments` and `crossings` are those of the frame. The gradient of `image` itself passes unchanged.
         """
-        if self.mode == "crossings" and crossings is None:
-            raise ValueError('Kato: mode "crossings" needs the crossing list; see repousse.crossings.')
-        if self.mode == "released" and positions.dim() == 2:
-            raise ValueError('Kato: mode "released" does not take packed meshes; use mode "crossings".')
         kato.check_frame(positions, fragments.face_id, image)
         ndc = _screen(positions)
         if self.mode == "released":
+            if positions.dim() == 2:
+                raise ValueError('Kato: mode "released" does not take packed meshes; use mode "crossings".')
             return _Released.apply(image, ndc, fragments.faces, fragments.face_id, self.eps)
+        if crossings is None:
+            raise ValueError('Kato: mode "crossings" needs the crossing list; see repousse.crossings.')
         return _FromCrossings.apply(image, ndc, fragments.face_id, fragments.depth.detach(), self.eps, *crossings)
 
 

@@ -1,4 +1,4 @@
-"""Where silhouette edges pass between two neighbouring pixel centres: what every hard-visibility estimator starts from."""
+"""Where silhouette edges pass between two neighbouring pixel centres: what hard-visibility estimators start from."""
 
 import ctypes
 from typing import Literal
@@ -33,10 +33,10 @@ def crossings(
     fragments  from `rasterize`
     backend    "native", or "reference" for the slow implementation in Python
 
-    An edge is a silhouette if all its faces lie on the same side of it on the screen: two of them with opposite facing,
-    or the one face of a boundary edge. Each edge is looked at on its dominant axis only (steep edges in rows, flat ones
-    in columns), else areas would get twice their derivative. A crossing counts if the edge is nearer than what the outer
-    pixel shows. The number of rows depends on the data.
+    An edge is a silhouette if all its faces lie on the same side of it on the screen: two of them with opposite
+    facing, or the one face of a boundary edge. Each edge is looked at on its dominant axis only (steep edges in rows,
+    flat ones in columns), else areas would get twice their derivative. A crossing counts if the edge is nearer than
+    what the outer pixel shows. The number of rows depends on the data.
 
     Not differentiable: an estimator turns the list into a derivative.
 
@@ -49,7 +49,7 @@ def crossings(
         )
     if positions.shape != fragments.positions.shape:
         raise ValueError(
-            f"crossings: `positions` is {tuple(positions.shape)}, but {tuple(fragments.positions.shape)} was rasterized."
+            f"crossings: `positions` is {tuple(positions.shape)}, but {tuple(fragments.positions.shape)} was drawn."
         )
     checks.same_device("crossings", positions=positions, topology=topology.faces, fragments=fragments.face_id)
     if backend == "reference":

@@ -57,9 +57,9 @@ def rasterize(
     cull       "back" or "front" leaves out faces seen from that side; default: both sides are drawn
     backend    "native", or "reference" for the slow implementation in PyTorch that specifies it
 
-    Triangles are clipped to the view volume and keep their id and their own barycentrics. Of faces at the same depth the
-    lowest id is seen. The same input gives the same bits for any number of threads, instruction set or split of the
-    batch (docs/design.md, "The numbers behind visibility").
+    Triangles are clipped to the view volume and keep their id and their own barycentrics. Of faces at the same depth
+    the lowest id is seen. The same input gives the same bits for any number of threads, instruction set or split of
+    the batch (docs/design.md, "The numbers behind visibility").
 
     Differentiable: barycentrics and depth with respect to `positions`, inside faces. Face ids are not; silhouettes get
     their gradient from an estimator applied to the shaded image.
@@ -121,7 +121,7 @@ def _check_positions(positions: Tensor, ranges: Tensor | None) -> None:
         )
 
 
-# ---- visibility: ids only, never differentiable ------------------------------------------------------------------------
+# ---- visibility: ids only, never differentiable ---------------------------------------------------------------------
 
 
 def _visibility_cpu(
@@ -194,7 +194,7 @@ _visibility = library.define(
 library.not_differentiable("visibility")
 
 
-# ---- barycentrics and depth of the faces seen --------------------------------------------------------------------------
+# ---- barycentrics and depth of the faces seen -----------------------------------------------------------------------
 
 
 def _sizes(positions: Tensor, face_id: Tensor) -> tuple[int, ...]:
