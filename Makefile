@@ -38,6 +38,7 @@ clean:
 # torch first: with it in place no other package pulls a build for another accelerator.
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("repousse needs Python 3.11 or newer; set PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	command -v $${CXX:-c++} > /dev/null || { echo "repousse needs a C++20 compiler: gcc 12 or clang 15, or newer"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install -q -c constraints.txt torch
 	touch $@

@@ -1,8 +1,12 @@
 """Fixtures shared by all tests."""
 
+import sys
 from pathlib import Path
 
 import pytest
+
+# Scenes and helpers of the ops' tests (`ops_scenes`, `ops_everywhere`) serve other folders too.
+sys.path.insert(0, str(Path(__file__).parent / "ops"))
 
 
 @pytest.fixture(scope="session")

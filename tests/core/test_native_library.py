@@ -41,7 +41,9 @@ for attempt in range(2):  # the second call must not find half a library
 
 
 @pytest.mark.parametrize(
-    ("library", "complaint"), [(None, "was not found in"), (b"\x7fELF not much", "cannot be loaded")]
+    ("library", "complaint"),
+    [(None, "was not found in"), (b"\x7fELF not much", "cannot be loaded")],
+    ids=["missing", "truncated"],
 )
 def test_without_a_usable_library_the_reference_works(library: bytes | None, complaint: str, tmp_path: Path) -> None:
     """Breaks if importing needs the library, or its absence is not explained."""
@@ -64,6 +66,16 @@ def test_a_library_of_other_sources_is_named() -> None:
         native.function("rp_not_there", "pl")
 
 
+@pytest.fixture
+def fresh_choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Kernels chosen anew, without what the environment of this test run says."""
+    monkeypatch.delenv("REPOUSSE_ISA", raising=False)
+    native._variants.cache_clear()
+    yield
+    native._variants.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_choice")
 def test_use_isa_chooses_the_kernels_of_this_block_only() -> None:
     """Breaks if an override leaks out of its block, past an error, or out of an inner block."""
     names = native.instruction_sets()
@@ -94,13 +106,6 @@ def test_use_isa_refuses_other_names(name: str) -> None:
     """Breaks if an instruction set that does not exist is noticed late or not at all."""
     with pytest.raises(ValueError, match=r"use_isa: .* is not one of \('base'"), native.use_isa(name):
         pass
-
-
-@pytest.fixture
-def fresh_choice() -> Iterator[None]:
-    native._variants.cache_clear()
-    yield
-    native._variants.cache_clear()
 
 
 @pytest.mark.usefixtures("fresh_choice")

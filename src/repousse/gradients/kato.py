@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from repousse.core import checks
 from repousse.ops import Crossings, Fragments, kato
 
 
@@ -65,7 +66,7 @@ class Kato:
         `fragments` and `crossings` are those of the frame. The gradient of `image` itself passes unchanged.
         """
         kato.check_frame(positions, fragments.face_id, image)
-        ndc = _screen(positions)
+        ndc = _screen(checks.as_float32("kato", "positions", positions))
         if self.mode == "released":
             if positions.dim() == 2:
                 raise ValueError('Kato: mode "released" does not take packed meshes; use mode "crossings".')
