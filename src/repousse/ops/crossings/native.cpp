@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <memory>
 #include <vector>
 
 #include "clip.h"
@@ -32,8 +33,14 @@ struct Row {
   int8_t axis;
 };
 
-struct Result {
+// One job's part of the work and what it found.
+struct Job {
+  int64_t image, begin, end;  // edges
   std::vector<Row> rows;
+};
+
+struct Result {
+  std::vector<Job> jobs;
 };
 
 struct Frame {
@@ -173,11 +180,8 @@ RP_KERNEL(rp_crossings)
  const int64_t* ranges, int64_t batch, int32_t height, int32_t width, int32_t threads, const int32_t* face_id,
  const float* depth, const int8_t* facing, Result** result) try {
   const Topology t{faces, edges, edge_faces, consistent, extra, edge_count, extra_count};
-  struct Job {
-    int64_t image, begin, end;
-    std::vector<Row> rows;
-  };
-  std::vector<Job> jobs;
+  auto found_by = std::make_unique<Result>();
+  std::vector<Job>& jobs = found_by->jobs;
   for (int64_t b = 0; b < batch; ++b) {
     const int64_t begin = ranges ? first_edge_of(t, ranges[2 * b]) : 0;
     const int64_t end = ranges ? first_edge_of(t, ranges[2 * b] + ranges[2 * b + 1]) : edge_count;
@@ -211,10 +215,7 @@ RP_KERNEL(rp_crossings)
   if (failed) return -1;
   size_t total = 0;
   for (const Job& job : jobs) total += job.rows.size();
-  auto* all = new Result;
-  *result = all;
-  all->rows.reserve(total);
-  for (const Job& job : jobs) all->rows.insert(all->rows.end(), job.rows.begin(), job.rows.end());
+  *result = found_by.release();
   return static_cast<int64_t>(total);
 } catch (...) {
   return -1;
@@ -224,13 +225,15 @@ RP_KERNEL(rp_crossings)
 RP_KERNEL(rp_crossings_take)
 (Result* result, int64_t* inner, int64_t* outer, int32_t* vertices, float* offset, int8_t* axis) {
   int64_t i = 0;
-  for (const Row& row : result->rows) {
-    inner[i] = row.inner;
-    outer[i] = row.outer;
-    vertices[2 * i] = row.a;
-    vertices[2 * i + 1] = row.b;
-    offset[i] = row.offset;
-    axis[i++] = row.axis;
+  for (const Job& job : result->jobs) {
+    for (const Row& row : job.rows) {
+      inner[i] = row.inner;
+      outer[i] = row.outer;
+      vertices[2 * i] = row.a;
+      vertices[2 * i + 1] = row.b;
+      offset[i] = row.offset;
+      axis[i++] = row.axis;
+    }
   }
   delete result;
   return 0;
