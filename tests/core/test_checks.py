@@ -63,7 +63,7 @@ def test_devices_must_agree() -> None:
     here, there = torch.zeros(1), torch.zeros(1, device="meta")
     checks.same_device("op", a=here, b=here)
     checks.same_device("op", a=there, b=there)
-    with pytest.raises(ValueError, match="op: `a` is on cpu but `b` on meta. Move all inputs to one device"):
+    with pytest.raises(ValueError, match=r"op: `a` is on cpu but `b` on meta\. Move all inputs to one device"):
         checks.same_device("op", a=here, b=there)
 
 

@@ -45,8 +45,8 @@ def kato_gradient(
 ) -> Tensor:
     positions = positions.detach().clone().requires_grad_()
     picture = Kato(mode)(image, fragments, found, positions)
-    (gradient,) = torch.autograd.grad((picture * torch.linspace(-1, 1, picture.numel()).view_as(picture)).sum(), positions)
-    return gradient
+    slope = torch.linspace(-1, 1, picture.numel()).view_as(picture)
+    return torch.autograd.grad((picture * slope).sum(), positions)[0]
 
 
 # ---- indices ---------------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def test_ranges_of_another_kind(ranges: Any) -> None:
 
 
 @BACKENDS
-@pytest.mark.parametrize("size", [(0, 10), (5, -1), (16385, 1), (10, 2**40), (12.0, 10.0), ("a", 1), 12, (1, 2, 3), None])
+@pytest.mark.parametrize("size", [(0, 10), (5, -1), (16385, 1), (9, 2**40), (9.0, 9.0), ("a", 1), 12, (1, 2, 3), None])
 def test_sizes_that_cannot_be(size: Any, backend: Any) -> None:
     """Breaks if a size is passed on that is empty, no number of pixels, or beyond exact arithmetic."""
     with pytest.raises(ValueError, match="rasterize: `size` must be"):
@@ -195,7 +195,8 @@ def test_half_precision_is_drawn_in_float32() -> None:
     assert torch.equal(fragments.face_id, rasterize(half.float(), FACES, SIZE).face_id)
     assert fragments.bary.dtype == fragments.depth.dtype == torch.float32
     assert interpolate(COLORS.bfloat16(), FACES, fragments).dtype == torch.float32
-    assert torch.equal(crossings(half, MESH.topology, fragments).inner, crossings(half.float(), MESH.topology, fragments).inner)
+    found, expected = (crossings(p, MESH.topology, fragments) for p in (half, half.float()))
+    assert all(map(torch.equal, found, expected))
 
 
 # ---- things that do not belong together ------------------------------------------------------------------------------
@@ -353,7 +354,7 @@ def test_packed_vertices_that_are_not_finite_are_counted(backend: Any) -> None:
     """Breaks if faces outside of all ranges are counted."""
     positions = POSITIONS[0].clone()
     positions[int(FACES[70, 0])] = torch.nan
-    bad = (FACES == FACES[70, 0]).any(1)
+    bad = (FACES[70, 0] == FACES).any(1)
     ranges = torch.tensor([[0, 60], [60, 20]])
     with pytest.warns(RuntimeWarning, match=f"rasterize: {int(bad.sum())} faces have"):
         rasterize(positions, FACES, SIZE, ranges=ranges, backend=backend)

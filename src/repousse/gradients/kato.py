@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from repousse.core import checks
 from repousse.ops import Crossings, Fragments, kato
+from repousse.ops.kato import reference
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,15 @@ class Kato:
     def __call__(self, image: Tensor, fragments: Fragments, crossings: Crossings | None, positions: Tensor) -> Tensor:
         """Return `image` (B, H, W, C), with a gradient for clip-space `positions` ((B, V, 4), or (V, 4) if packed).
 
-        `fragments` and `crossings` are those of the frame. The gradient of `image` itself passes unchanged.
+        `fragments` and `crossings` are those of the frame. The gradient of `image` itself passes unchanged. The
+        gradient of float64 positions is computed by the slow reference.
+
+        Raises ValueError if `image` has other pixels than `fragments`, or crossings are missing.
         """
         kato.check_frame(positions, fragments.face_id, image)
-        ndc = _screen(checks.as_float32("kato", "positions", positions))
+        if positions.dtype in (torch.float16, torch.bfloat16):  # from autocast; too coarse to say where an edge is
+            positions = positions.float()
+        ndc = _screen(positions)
         if self.mode == "released":
             if positions.dim() == 2:
                 raise ValueError('Kato: mode "released" does not take packed meshes; use mode "crossings".')
@@ -85,6 +90,11 @@ def _screen(positions: Tensor) -> Tensor:
     return torch.where(visible[..., None], ndc, torch.full_like(ndc, torch.nan))
 
 
+def _sweeps(ndc: Tensor) -> Any:
+    """float64 positions come from the reference rasterizer; their gradient comes from the reference, too."""
+    return reference if ndc.dtype == torch.float64 else kato
+
+
 class _Released(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, image: Tensor, ndc: Tensor, faces: Tensor, face_id: Tensor, eps: float) -> Tensor:
@@ -96,7 +106,9 @@ class _Released(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
         image, ndc, faces, face_id = ctx.saved_tensors
-        g_ndc = kato.released(ndc, faces, face_id, image, grad, ctx.eps) if ctx.needs_input_grad[1] else None
+        g_ndc = None
+        if ctx.needs_input_grad[1]:
+            g_ndc = _sweeps(ndc).released(ndc, faces, face_id, image, grad, ctx.eps)
         return grad, g_ndc, None, None, None
 
 
@@ -115,5 +127,5 @@ class _FromCrossings(torch.autograd.Function):
         image, ndc, face_id, depth, *crossings = ctx.saved_tensors
         g_ndc = None
         if ctx.needs_input_grad[1]:
-            g_ndc = kato.from_crossings(ndc, Crossings(*crossings), face_id, depth, image, grad, ctx.eps)
+            g_ndc = _sweeps(ndc).from_crossings(ndc, Crossings(*crossings), face_id, depth, image, grad, ctx.eps)
         return grad, g_ndc, *(None,) * (3 + len(crossings))

@@ -57,7 +57,7 @@ void block_forward(const View& view, const Block& block, float* bary, float* dep
       for (int i = 0; i < 3; ++i) zc += h.bary(i) * clip[i][2], wc += h.bary(i) * clip[i][3];
       b0[lane] = static_cast<float>(h.bary(0));
       b1[lane] = static_cast<float>(h.bary(1));
-      z[lane] = static_cast<float>(zc / wc);
+      z[lane] = static_cast<float>(std::clamp(zc / wc, 0.0, 1.0));
     }
   }
   block.write(depth, z);

@@ -340,7 +340,9 @@ def _homogeneous(points: Tensor, row: Tensor, column: Tensor, size: tuple[int, i
     f = _opposite(a, b)
     weights = _clamp(f, f.sum(1))
     bary = weights / weights.sum(1, keepdim=True)
-    return bary, (bary * z).sum(1) / (bary * w).sum(1)
+    depth = (bary * z).sum(1) / (bary * w).sum(1)
+    # A snapped corner may lie 1/512 px beyond the plane that made it.
+    return bary, depth.detach().clamp(0, 1) + (depth - depth.detach())
 
 
 def _opposite(x: Tensor, y: Tensor) -> Tensor:
