@@ -24,11 +24,7 @@ def differentiable(name: str, setup: Callable[..., None], backward: Callable[...
 
 def not_differentiable(name: str) -> None:
     """Declare that nothing flows back through `repousse::name`: its outputs never require a gradient."""
-
-    def setup(ctx: Any, inputs: Any, output: Any) -> None:
-        ctx.mark_non_differentiable(*output)
-
-    differentiable(name, setup, lambda ctx, *gradients: (None,) * len(ctx.needs_input_grad))
+    _LIBRARY.impl(name, torch.library.fallthrough_kernel, "Autograd")
 
 
 def once_differentiable(name: str) -> None:
