@@ -20,7 +20,7 @@ def translation_gradient(mesh: rp.Mesh, mode: str, target: torch.Tensor) -> torc
     translation = torch.zeros(3, requires_grad=True)
     estimator = Kato(mode="released" if mode == "released" else "crossings")
     moved = mesh.with_positions(mesh.positions + translation)
-    mask = rp.silhouette(moved, camera, tuple(target.shape[1:]), gradient=estimator)
+    mask = rp.silhouette(moved, camera, (target.shape[1], target.shape[2]), gradient=estimator)
     (gradient,) = torch.autograd.grad((mask - target).square().sum(), translation)
     return gradient
 
