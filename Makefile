@@ -23,8 +23,10 @@ check: $(BUILT)
 	$(BIN)/pyright
 	$(BIN)/python -m pytest tests/test_layers.py
 
+# The tests that take minutes, then the property tests on examples that nobody has seen yet.
 check-long: $(BUILT)
 	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest --hypothesis-profile explore tests/ops tests/geometry tests/gradients
 
 bench: $(BUILT)
 	$(BIN)/python -m benchmarks.run

@@ -151,17 +151,19 @@ RP_INLINE uint32_t position_records(const Backward& k, const Block& block, Ints 
     set_corners(k.projected, k.faces + 3 * static_cast<int64_t>(face), mask, corners);
   });
   const Weights w = weights(corners, block.centre_x(), block.centre_y());
-  const Floats mean = (g_b[0] * b[0] + g_b[1] * b[1]) + g_b[2] * b[2];
+  // Only differences matter. Taken against corner 2 they vanish exactly where a face's attributes are all the same.
+  const Floats g_rest[3] = {g_b[0] - g_b[2], g_b[1] - g_b[2], Floats{}};
+  const Floats mean = g_rest[0] * b[0] + g_rest[1] * b[1];
   Floats g_e[3] = {};
   CornerGradients g;
-  add_barycentric_gradient(corners, w, g_b, mean, g_e, g);
+  add_barycentric_gradient(corners, w, g_rest, mean, g_e, g);
   add_edge_gradient(w, g_e, g);
   for (int i = 0; i < 3; ++i) store_rows(records.position[i], g.corner[i]);
   const Floats sum = (corners.px[0] + corners.px[1]) + corners.px[2];
   const uint32_t special = bits(sum != sum) & bits(not_negative(ids));
   if (special) {
     float g_lanes[3][kLanes];
-    for (int i = 0; i < 3; ++i) store(g_lanes[i], g_b[i]);
+    for (int i = 0; i < 3; ++i) store(g_lanes[i], g_rest[i]);
     for_each_face(ids, [&](int32_t face, Mask mask) {
       if (bits(mask) & special) special_backward(k, block.column, block.row, face, bits(mask), g_lanes);
     });
