@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from repousse.camera import Camera
 
@@ -164,3 +165,18 @@ def test_dtype_follows_the_tensors():
     assert float(camera.projection[1, 1]) == 1 / math.tan(0.35)
     assert camera.to(torch.float32).world_to_camera.dtype == torch.float32
     assert Camera.look_at((0, 0, 3)).projection.dtype == torch.float32
+
+
+def test_autocast_changes_nothing() -> None:
+    """Breaks if the matrices are multiplied in bfloat16, which moves vertices by pixels."""
+    places = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
+
+    def everything() -> tuple[Tensor, ...]:
+        camera = Camera.look_at((1.3, 2.1, 3.7), (0.1, 0.2, 0.3))
+        orbit = Camera.orbit(2.7, 0.3, torch.tensor([0.2, 1.1]))
+        return camera.project(places, SIZE), camera.to_camera(places), orbit.project(places, SIZE)
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = everything()
+    for have, want in zip(found, everything(), strict=True):
+        assert have.dtype == torch.float32 and torch.equal(have, want)

@@ -207,7 +207,8 @@ class Camera:
     def to_camera(self, points: Tensor) -> Tensor:
         """Points (V, 3) or (B, V, 3) in camera space, (B, V, 3), where z is the depth. Differentiable."""
         pose = self._matrices()[0]
-        return self._batch("to_camera", "points", points, 3) @ pose[:, :3, :3].mT + pose[:, None, :3, 3]
+        points = self._batch("to_camera", "points", points, 3)
+        return matrices.multiply(points, pose[:, :3, :3].mT) + pose[:, None, :3, 3]
 
     def project(self, points: Tensor, size: tuple[int, int]) -> Tensor:
         """Points of the world in clip space.
@@ -218,9 +219,9 @@ class Camera:
         Returns float (B, V, 4). Differentiable in `points` and in the camera. ValueError for shapes, a batch
         that does not match, another dtype or device.
         """
-        matrix = self._projection("project", size) @ self._matrices()[0]
+        matrix = matrices.multiply(self._projection("project", size), self._matrices()[0])
         points = self._batch("project", "points", points, 3)
-        return points @ matrix[:, :, :3].mT + matrix[:, None, :, 3]
+        return matrices.multiply(points, matrix[:, :, :3].mT) + matrix[:, None, :, 3]
 
     def to_pixels(self, points: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Where points of the world appear in the picture.

@@ -152,7 +152,13 @@ def join(rotation: Tensor, translation: Tensor) -> Tensor:
 
 def _rigid(right: Tensor, down: Tensor, forward: Tensor, eye: Tensor) -> Tensor:
     rotation = torch.stack((right, down, forward), -2)
-    return join(rotation, -(rotation @ eye[..., None])[..., 0])
+    return join(rotation, -multiply(rotation, eye[..., None])[..., 0])
+
+
+def multiply(a: Tensor, b: Tensor) -> Tensor:
+    """a @ b in the precision of its arguments, under autocast too: in bfloat16 a vertex would be off by pixels."""
+    with torch.autocast(a.device.type, enabled=False):
+        return a @ b
 
 
 def _matrix(*rows: tuple[Tensor, ...]) -> Tensor:
