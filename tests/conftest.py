@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The suite draws the same examples every time, so that it fails for a change and not by chance; `make check-long` looks for
-# new ones.
+# The suite draws the same examples every time, so that it fails for a change and not by chance; `make check-long` looks
+# for new ones.
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("explore", derandomize=False)
 settings.load_profile("repeatable")

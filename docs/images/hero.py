@@ -8,13 +8,13 @@ from torch import Tensor
 
 import repousse as rp
 
-SIZE = (128, 128)
+SIZE = (192, 192)
 FRAMES, HOLD = 30, 8
 PAPER = torch.tensor([0.97, 0.96, 0.94])
 SHADE = torch.tensor([0.82, 0.80, 0.77])
 COPPER = torch.tensor([0.93, 0.58, 0.42])
 BLUE = torch.tensor([0.20, 0.38, 0.62])
-FOV = math.radians(45)
+FOV = math.radians(42)
 
 
 def copper(mesh: rp.Mesh) -> rp.Mesh:
@@ -36,7 +36,7 @@ def turntable(mesh: rp.Mesh) -> list[Tensor]:
 def push(mesh: rp.Mesh, steps: int = 240) -> list[Tensor]:
     camera = rp.Camera.orbit(2.732, 0.0, math.pi / 2, fov=math.radians(50))
     target = torch.zeros(1, *SIZE)
-    target[:, 32:96, 32:96] = 1
+    target[:, 48:144, 48:144] = 1
     ground = torch.lerp(PAPER, SHADE, target[0, ..., None])
     positions = mesh.positions.clone().requires_grad_()
     optimizer = torch.optim.Adam([positions], lr=1.2e-3)

@@ -25,6 +25,8 @@ def test_every_estimator_is_listed() -> None:
         assert gradients.estimator(gradients.estimator(choice)) is gradients.estimator(choice)
     with pytest.raises(ValueError, match=r"gradient 'soft' is not known; choose one of \['interior', 'kato'"):
         gradients.estimator("soft")
+    with pytest.raises(TypeError, match="name"):
+        gradients.estimator(None)  # type: ignore[arg-type]
 
 
 def test_settings_that_cannot_be() -> None:

@@ -35,9 +35,11 @@ _NAMES = {"kato": Kato(), "kato-released": Kato(mode="released"), "interior": In
 def estimator(choice: "str | Estimator") -> Estimator:
     """The estimator of a name ("kato", "kato-released", "interior"); estimators pass through.
 
-    Raises ValueError for other names.
+    Raises ValueError for other names, TypeError for what cannot be called.
     """
     if not isinstance(choice, str):
+        if not callable(choice):
+            raise TypeError(f"gradient must be a name ({sorted(_NAMES)}) or an estimator, not {choice!r}.")
         return choice
     if choice not in _NAMES:
         raise ValueError(f"gradient {choice!r} is not known; choose one of {sorted(_NAMES)} or pass an estimator.")
