@@ -8,8 +8,8 @@ from torch import Tensor
 
 import repousse as rp
 
-SIZE = (192, 192)
-FRAMES, HOLD = 30, 8
+SIZE = (168, 168)
+FRAMES, HOLD = 20, 6
 PAPER = torch.tensor([0.97, 0.96, 0.94])
 SHADE = torch.tensor([0.82, 0.80, 0.77])
 COPPER = torch.tensor([0.93, 0.58, 0.42])
@@ -36,7 +36,7 @@ def turntable(mesh: rp.Mesh) -> list[Tensor]:
 def push(mesh: rp.Mesh, steps: int = 240) -> list[Tensor]:
     camera = rp.Camera.orbit(2.732, 0.0, math.pi / 2, fov=math.radians(50))
     target = torch.zeros(1, *SIZE)
-    target[:, 48:144, 48:144] = 1
+    target[:, 42:126, 42:126] = 1
     ground = torch.lerp(PAPER, SHADE, target[0, ..., None])
     positions = mesh.positions.clone().requires_grad_()
     optimizer = torch.optim.Adam([positions], lr=1.2e-3)
@@ -101,7 +101,7 @@ def main() -> None:
     panels = [turntable(teapot), push(teapot), paint(), search(teapot)]
     film = torch.stack([torch.cat(row, dim=1) for row in zip(*panels, strict=True)])
     path = Path(__file__).with_name("hero.gif")
-    rp.io.save_gif(path, film, fps=11)
+    rp.io.save_gif(path, film, fps=8)
     print(f"{path}: {path.stat().st_size} bytes")
 
 
