@@ -50,7 +50,12 @@ def arguments(packed: bool) -> dict[str, tuple[Any, ...]]:
         ),
         "kato_from_crossings": (ndc, *found, f.face_id, f.depth, image, grad, 1e-3),
     }
-    return calls if packed else calls | {"kato_released": (ndc, f.faces, f.face_id, image, grad, 1e-3)}
+    if packed:
+        return calls
+    return calls | {
+        "kato_released": (ndc, f.faces, f.face_id, image, grad, 1e-3),
+        "kato_visible": (torch.rand(2, 5, 3, 3, generator=generator), 6, 7, 0.1, 100.0),
+    }
 
 
 def fresh(argument: Any, requires_grad: bool) -> Any:

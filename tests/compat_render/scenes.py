@@ -51,21 +51,6 @@ def soup(seed: int, batch: int = 2, count: int = 5) -> Tensor:
     return torch.where(clockwise[..., None, None], faces.flip(2), faces)
 
 
-def clear_soup(seed: int, size: tuple[int, int]) -> Tensor:
-    """The first `soup` from `seed` on in which corners rounded to 1/256 pixel (of `size`) change no pixel.
-
-    Where they do, the rasteriser is not obliged to agree with the float64 one.
-    """
-    return next(faces for faces in map(soup, range(seed, seed + 1000)) if is_clear(faces, size))
-
-
-def is_clear(faces: Tensor, size: tuple[int, int]) -> bool:
-    scale = torch.tensor([size[1] * 128.0, size[0] * 128.0, 1e6])
-    rounded = (faces.double() * scale).round() / scale
-    planes = [[released_forward(item.numpy(), size).face_id for item in batch] for batch in (faces, rounded)]
-    return bool((np.stack(planes[0]) == np.stack(planes[1])).all())
-
-
 def cubes(seed: int, batch: int, count: int, size: int) -> Tensor:
     """Random texture cubes (B, F, T, T, T, 3)."""
     return torch.rand(batch, count, size, size, size, 3, generator=torch.Generator().manual_seed(seed))

@@ -73,7 +73,7 @@ def test_teapot_colour_and_depth_have_the_silhouettes_mask(teapot):
 
 @pytest.mark.parametrize("eye", VIEWS)
 def test_teapot_faces_agree_with_the_released_rasteriser(teapot, eye):
-    """Breaks if snapping, the rule for edges or the depth order changes more than a stray pixel."""
+    """Breaks if the place of corners, the rule for edges or the depth order changes a single pixel."""
     faces = torch.as_tensor(teapot[1])
     number = torch.arange(len(faces), dtype=torch.float32) / len(faces)
     textures = number[None, :, None, None, None, None].expand(1, -1, 2, 2, 2, 3)
@@ -83,9 +83,7 @@ def test_teapot_faces_agree_with_the_released_rasteriser(teapot, eye):
     expected = expected_teapot(teapot, eye, 256).face_id
     alpha = renderer.render_silhouettes(torch.as_tensor(teapot[0])[None], faces[None])[0]
     found = torch.where(alpha > 0, (rgb * len(faces)).round().long(), -1)
-    assert ((found.numpy() >= 0) != (expected >= 0)).sum() <= 1
-    wrong = found.numpy() != np.where(expected >= 0, expected % len(faces), -1)
-    assert wrong.sum() <= 0.002 * (expected >= 0).sum() + 1
+    assert (found.numpy() == np.where(expected >= 0, expected % len(faces), -1)).all()
 
 
 @pytest.mark.parametrize("kind", ["silhouettes", "rgb"])

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scenes import cubes, distance
@@ -80,6 +81,43 @@ def test_projection_by_attribute_and_by_call():
     )
     assert column.item() == pytest.approx((30 + 60 * 0.7 / 3) * 24 / 64 - 0.5, abs=0.7)
     assert row.item() == pytest.approx((34 + 60 * 0.8 / 3) * 24 / 64 - 0.5, abs=0.7)
+
+
+def test_a_calibration_may_be_set_later():
+    """Breaks if K, R and t assigned to a renderer are ignored, or overrule a mode that was asked for."""
+    expected = small(**CALIBRATION, orig_size=64).render(VERTICES, FACES, TEXTURES)
+    later = small(orig_size=64)
+    for name, value in CALIBRATION.items():
+        setattr(later, name, value)
+    for found, image in zip(later.render(VERTICES, FACES, TEXTURES), expected, strict=True):
+        assert torch.equal(found, image)
+    asked = small(camera_mode="look_at")
+    asked.K = CALIBRATION["K"]
+    assert asked.camera_mode == "look_at"
+    later.camera_mode = "look_at"
+    assert torch.equal(later(VERTICES, FACES, mode="depth"), asked(VERTICES, FACES, mode="depth"))
+
+
+def test_one_mesh_from_many_calibrated_cameras():
+    """Breaks if a batch that only the cameras have is refused."""
+    t = CALIBRATION["t"] + torch.tensor([0.0, 1.0, 2.0])[:, None, None]
+    renderer = small(**CALIBRATION, orig_size=64)
+    rgb = renderer(VERTICES, FACES, TEXTURES, "rgb", t=t)
+    alone = renderer(VERTICES, FACES, TEXTURES, "rgb", t=t[2:])
+    assert rgb.shape == (3, 3, 24, 24)
+    assert torch.equal(rgb[2:], alone)
+
+
+def test_arrays_and_numbers_of_any_kind():
+    """Breaks if numpy's arrays and numbers, which programs for the original hold, are refused."""
+    expected = small().render(VERTICES, FACES, TEXTURES)
+    for size in (np.int64(24), 24.0, torch.tensor([24, 24])):
+        renderer = nr.Renderer(image_size=size)
+        assert torch.equal(renderer.render(VERTICES.numpy(), FACES.numpy(), TEXTURES.numpy()), expected)
+    corners = nr.vertices_to_faces(VERTICES, FACES) + torch.tensor([0, 0, 3.0])
+    options = (24, False, 0.1, 100, 1e-3)
+    found = nr.rasterize(corners.numpy(), TEXTURES.numpy(), *options)
+    assert torch.equal(found, nr.rasterize(corners, TEXTURES, *options))
 
 
 def test_camera_modes_agree_where_they_must():

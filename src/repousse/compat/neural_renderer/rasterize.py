@@ -1,7 +1,10 @@
 """Rasterisation of faces on the screen, with the released gradient.
 
 Faces are corners (x right, y up, z into the screen); the image spans [-1, 1] in x and y, z is the distance
-from the camera and 1/z is linear on the screen. Faces that run clockwise on the screen are not drawn.
+from the camera and 1/z is linear on the screen. Faces that run clockwise on the screen are not drawn. A pixel
+shows the nearest face that holds its centre, borders included, the first of equally near ones: exactly the
+pixels of the released code (`repousse.ops.kato.visible`). Faces that reach behind the camera, on which that
+draws nonsense, are cut.
 
 What a gradient reaches:
 
@@ -21,7 +24,6 @@ from torch.nn import functional
 
 from repousse.compat.neural_renderer.texture_sampling import sample_cubes
 from repousse.ops import kato
-from repousse.ops.rasterize import rasterize as find_faces
 
 Color = Sequence[float] | Sequence[Sequence[float]] | Tensor
 Size = int | Sequence[int]
@@ -71,7 +73,7 @@ def rasterize_rgbad(
     if not (return_rgb or return_alpha or return_depth):
         raise ValueError("rasterize_rgbad: none of rgb, alpha and depth was asked for; there is nothing to draw.")
     height, width = image_shape(image_size)
-    _check(faces, textures, near, far, return_rgb)
+    faces, textures = _checked(faces, textures, near, far, return_rgb)
     scale = 2 if anti_aliasing else 1
     wanted = (return_rgb, return_alpha, return_depth)
     planes = (float(near), float(far))
@@ -156,7 +158,7 @@ class Rasterize(nn.Module):
         self.return_depth = return_depth
 
     def forward(self, faces: Tensor, textures: Tensor | None = None) -> Images:
-        _check(faces, textures, self.near, self.far, self.return_rgb)
+        faces, textures = _checked(faces, textures, self.near, self.far, self.return_rgb)
         wanted = (self.return_rgb, self.return_alpha, self.return_depth)
         planes = (float(self.near), float(self.far))
         size = image_shape(self.image_size)
@@ -179,12 +181,10 @@ def use_unsafe_rasterizer(flag: bool) -> None:
 
 def image_shape(image_size: Size) -> tuple[int, int]:
     """(height, width) of an `image_size`: one number for a square, or the pair itself."""
-    if isinstance(image_size, Tensor):
-        image_size = image_size.tolist()
-    sizes = [image_size, image_size] if isinstance(image_size, int) else [int(side) for side in image_size]
-    if len(sizes) != 2 or min(sizes) < 1:
+    sides = [int(side) for side in torch.as_tensor(image_size).flatten().tolist()]
+    if len(sides) not in (1, 2) or min(sides) < 1:
         raise ValueError(f"image_size must be one positive number or (height, width), not {image_size!r}.")
-    return sizes[0], sizes[1]
+    return sides[0], sides[-1]
 
 
 def _wanted(image: Tensor | None) -> Tensor:
@@ -192,7 +192,11 @@ def _wanted(image: Tensor | None) -> Tensor:
     return image
 
 
-def _check(faces: Tensor, textures: Tensor | None, near: float, far: float, with_colors: bool) -> None:
+def _checked(
+    faces: Tensor, textures: Tensor | None, near: float, far: float, with_colors: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Faces and textures as tensors, arrays included; textures only if colours are to be drawn."""
+    faces = torch.as_tensor(faces)
     if faces.ndim != 4 or faces.shape[2:] != (3, 3) or not faces.is_floating_point():
         raise ValueError(
             f"rasterize: `faces` must be float (B, F, 3, 3), corners in (x, y, z), but is {faces.dtype} "
@@ -201,9 +205,10 @@ def _check(faces: Tensor, textures: Tensor | None, near: float, far: float, with
     if not 0 < near < far:
         raise ValueError(f"rasterize: near and far must satisfy 0 < near < far, but are {near} and {far}.")
     if not with_colors:
-        return
+        return faces, None
     if textures is None:
         raise ValueError("rasterize: colours were asked for, but `textures` is None.")
+    textures = torch.as_tensor(textures, device=faces.device)
     cube = textures.shape[2:5]
     if textures.ndim != 6 or textures.shape[5] != 3 or len(set(cube)) != 1 or cube[0] < 2:
         raise ValueError(
@@ -214,6 +219,7 @@ def _check(faces: Tensor, textures: Tensor | None, near: float, far: float, with
             f"rasterize: `textures` holds {tuple(textures.shape[:2])} (batch, faces) and `faces` "
             f"{tuple(faces.shape[:2])}. With fill_back both must be doubled."
         )
+    return faces, textures
 
 
 def _draw(
@@ -228,19 +234,15 @@ def _draw(
     """The images at their own resolution, row 0 on top, rgb with channels first."""
     with_rgb, with_alpha, with_depth = wanted
     faces = faces.float()
-    batch, count = faces.shape[:2]
-    with torch.no_grad():
-        corners = torch.arange(3 * count, dtype=torch.int32, device=faces.device).reshape(count, 3)
-        fragments = find_faces(_clip_positions(faces, *planes), corners, size, cull="back")
-    face_id, weights = fragments.face_id, fragments.bary.detach()
+    face_id, weights = kato.visible(faces, size, *planes)
 
     parts = []
-    if with_rgb and textures is not None:
+    if textures is not None:
         background = torch.as_tensor(background_color, dtype=faces.dtype, device=faces.device)
         background = background.reshape(-1, 1, 1, 3)
-        if len(background) not in (1, batch):
+        if len(background) not in (1, len(faces)):
             raise ValueError(
-                f"rasterize: `background_color` holds {len(background)} colours for a batch of {batch}; "
+                f"rasterize: `background_color` holds {len(background)} colours for a batch of {len(faces)}; "
                 "give 3 numbers, or (B, 3)."
             )
         parts.append(sample_cubes(textures.to(faces.dtype), face_id, weights, eps, background))
@@ -255,25 +257,6 @@ def _draw(
         image[..., -1] if image is not None and with_alpha else None,
         depth,
     )
-
-
-def _clip_positions(faces: Tensor, near: float, far: float) -> Tensor:
-    """Corners in clip space (B, 3F, 4) such that w is z, and what is at or beyond a plane is outside.
-
-    The depth test needs the order of z only, so the planes are drawn in as far as the scene allows: float32
-    then resolves its depth some hundred times finer than between the planes that were asked for.
-    """
-    x, y, z = faces.flatten(1, 2).unbind(-1)
-    low, high = near, far
-    if z.shape[1]:
-        finite = torch.where(z.isfinite(), z, near)
-        low = (0.999 * finite.amin(1, keepdim=True)).clamp(near, 0.9 * far + 0.1 * near)
-        high = (1.001 * finite.amax(1, keepdim=True)).clamp(max=far).maximum(1.001 * low)
-    depth = high * (z - low) / (high - low)
-    above = torch.nextafter(z, torch.full_like(z, torch.inf))
-    depth = torch.where(z > near, depth, depth.clamp(max=-1e-30))
-    depth = torch.where(z < far, depth.minimum(z), depth.maximum(above))
-    return torch.stack([x * z, -y * z, depth, z], -1)
 
 
 def _halve(image: Tensor) -> Tensor:

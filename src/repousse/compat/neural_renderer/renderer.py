@@ -15,7 +15,7 @@ from repousse.compat.neural_renderer.rasterize import (
     rasterize_rgbad,
     rasterize_silhouettes,
 )
-from repousse.compat.neural_renderer.tensors import ArrayLike
+from repousse.compat.neural_renderer.tensors import ArrayLike, float_tensor
 from repousse.compat.neural_renderer.transforms import (
     look,
     look_at,
@@ -45,8 +45,8 @@ class Renderer(nn.Module):
 
     The original takes no arguments: set attributes afterwards; `render` returns rgb. The port takes arguments
     (every attribute below is one, in this order, except `eye` and `rasterizer_eps`), can be called, and its
-    `render` returns (rgb, depth, alpha). A renderer is taken to be the port's if `camera_mode`, `K`, `R` or
-    `t` is given, to the constructor or, for K, R, t, to a call; the port draws nothing without one of them.
+    `render` returns (rgb, depth, alpha). A renderer is taken to be the port's if `camera_mode` is given to the
+    constructor, or `K`, `R` or `t` to it, to an attribute or to a call; the port draws nothing without one.
 
     image_size        int, or (height, width)
     anti_aliasing     draw at twice the size and average
@@ -55,7 +55,7 @@ class Renderer(nn.Module):
     camera_mode       "look_at": from `eye` to the origin. "look": from `eye` along `camera_direction`.
                       "projection": by K, R, t, dist_coeffs, orig_size. "none": vertices are on the screen
                       already (in the original's kind of renderer `perspective` still applies). Default:
-                      "projection" if K, R or t is given, else "look_at", the original's default
+                      "projection" as soon as K, R or t is given, else "look_at", the original's default
     K, R, t           intrinsics (B, 3, 3), rotation (B, 3, 3), translation (B, 1, 3)
     dist_coeffs       (B, 5), OpenCV's k1, k2, p1, p2, k3
     orig_size         side in pixels of the picture that K refers to
@@ -95,16 +95,14 @@ class Renderer(nn.Module):
         light_direction: ArrayLike = (0, 1, 0),
     ) -> None:
         super().__init__()
-        calibrated = K is not None or R is not None or t is not None
         self._camera_was_chosen = camera_mode is not None
-        self._is_port = calibrated or self._camera_was_chosen
 
         self.image_size = image_size
         self.anti_aliasing = anti_aliasing
         self.background_color = background_color
         self.fill_back = fill_back
 
-        self.camera_mode = camera_mode or ("projection" if calibrated else "look_at")
+        self.camera_mode = "look_at" if camera_mode is None else camera_mode
         _check_mode(self.camera_mode)
         self.K = K
         self.R = R
@@ -131,6 +129,8 @@ class Renderer(nn.Module):
         if name in self.__dict__.get("_parameters", {}) and not isinstance(value, nn.Parameter):
             delattr(self, name)
         super().__setattr__(name, value)
+        if name in ("K", "R", "t") and value is not None and not self._camera_was_chosen:
+            self.camera_mode = "projection"
 
     def forward(
         self,
@@ -177,7 +177,7 @@ class Renderer(nn.Module):
         rgb (B, 3, H, W), depth and alpha (B, H, W). Differentiable in vertices, textures, camera and light.
         """
         call = Calibration(K, R, t, dist_coeffs, orig_size)
-        if self._is_port or call:
+        if self._is_port(call):
             return self._all(vertices, faces, textures, call)
         return self._rgb(vertices, faces, textures, call)
 
@@ -207,7 +207,7 @@ class Renderer(nn.Module):
     ) -> Tensor:
         """Silhouettes (B, H, W), 1 where a mesh is. Arguments as in `render`."""
         call = Calibration(K, R, t, dist_coeffs, orig_size)
-        corners = self._to_screen(vertices, self._both_sides(vertices, faces), call)
+        corners = self._to_screen(*self._both_sides(vertices, faces), call)
         options = (self.image_size, self.anti_aliasing, self.near, self.far, self.rasterizer_eps)
         return rasterize_silhouettes(corners, *options)
 
@@ -223,9 +223,13 @@ class Renderer(nn.Module):
     ) -> Tensor:
         """Camera z (B, H, W), `far` where empty. Arguments as in `render`."""
         call = Calibration(K, R, t, dist_coeffs, orig_size)
-        corners = self._to_screen(vertices, self._both_sides(vertices, faces), call)
+        corners = self._to_screen(*self._both_sides(vertices, faces), call)
         options = (self.image_size, self.anti_aliasing, self.near, self.far, self.rasterizer_eps)
         return rasterize_depth(corners, *options)
+
+    def _is_port(self, call: Calibration) -> bool:
+        own = Calibration(self.K, self.R, self.t, self.dist_coeffs, self.orig_size)
+        return self._camera_was_chosen or bool(call) or bool(own)
 
     def _rgb(self, vertices: Tensor, faces: Tensor, textures: Tensor | None, call: Calibration) -> Tensor:
         return rasterize(*self._textured(vertices, faces, textures, call))
@@ -244,9 +248,9 @@ class Renderer(nn.Module):
         """The arguments of `rasterize`."""
         if textures is None:
             raise ValueError("Renderer: colours need `textures`; mode='silhouettes' and mode='depth' do without.")
-        faces = self._both_sides(vertices, faces)
-        if len(textures) == 1:
-            textures = textures.expand(max(len(vertices), len(faces)), *textures.shape[1:])
+        vertices, faces = self._both_sides(vertices, faces)
+        corners = self._to_screen(vertices, faces, call)
+        textures = torch.as_tensor(textures, device=vertices.device)
         if self.fill_back:
             textures = torch.cat([textures, textures.permute(0, 1, 4, 3, 2, 5)], 1)
         lit = lighting(
@@ -258,14 +262,17 @@ class Renderer(nn.Module):
             self.light_color_directional,
             self.light_direction,
         )
-        corners = self._to_screen(vertices, faces, call)
+        if len(lit) == 1:
+            lit = lit.expand(len(corners), *lit.shape[1:])
         options = (self.image_size, self.anti_aliasing, self.near, self.far, self.rasterizer_eps)
         return corners, lit, *options, self.background_color
 
-    def _both_sides(self, vertices: Tensor, faces: Tensor) -> Tensor:
+    def _both_sides(self, vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """The mesh as tensors (arrays will do, too), with the backs of its faces if they are to be seen."""
+        vertices = float_tensor(vertices, "Renderer: `vertices`")
         faces = torch.as_tensor(faces, device=vertices.device)
         faces = faces[None] if faces.ndim == 2 else faces
-        return torch.cat([faces, faces.flip(-1)], 1) if self.fill_back else faces
+        return vertices, torch.cat([faces, faces.flip(-1)], 1) if self.fill_back else faces
 
     def _to_screen(self, vertices: Tensor, faces: Tensor, call: Calibration) -> Tensor:
         """Corners (B, F, 3, 3) on the screen, with their distance from the camera as z."""
@@ -276,7 +283,7 @@ class Renderer(nn.Module):
             vertices = look_at(vertices, self.eye)
         elif self.camera_mode == "look":
             vertices = look(vertices, self.eye, self.camera_direction)
-        if self.perspective and not (self.camera_mode == "none" and self._is_port):
+        if self.perspective and not (self.camera_mode == "none" and self._is_port(call)):
             vertices = perspective(vertices, self.viewing_angle)
         return vertices_to_faces(vertices, faces)
 

@@ -1,12 +1,13 @@
 """Sweeps of Kato et al. (2018): how far away pixels pull on the edges of what an image shows."""
 
+import torch
 from torch import Tensor
 
 from repousse.core import checks, native
 from repousse.ops import library
 from repousse.ops.crossings import Crossings
 
-__all__ = ["check_frame", "from_crossings", "released"]
+__all__ = ["check_frame", "from_crossings", "released", "visible"]
 
 
 def check_frame(positions: Tensor, face_id: Tensor, image: Tensor) -> None:
@@ -49,6 +50,24 @@ def released(
         checks.as_float32("kato", "grad", grad),
         eps,
     )
+
+
+def visible(corners: Tensor, size: tuple[int, int], near: float, far: float) -> tuple[Tensor, Tensor]:
+    """What each pixel shows by the rules of the released code (native form of `reference.visible`).
+
+    `repousse.ops.rasterize` rounds corners to 1/256 pixel and gives the common edge of two faces to one of them.
+    The released code does neither, so where programs must get its very pixels they need this.
+
+    corners  float (B, F, 3, 3)  x right, y **up**, the image spans [-1, 1]; z camera depth, 1/z linear on the screen
+    size     (height, width)
+    near     only what lies strictly between `near` and `far` is seen; 0 < near < far
+
+    Returns face_id int32 (B, H, W), -1 where empty, row 0 the top, and bary float32 (B, H, W, 2), the
+    perspective-correct weights of the first two corners. Not differentiable. Deterministic.
+    """
+    if corners.dim() != 4 or corners.shape[2:] != (3, 3):
+        raise ValueError(f"kato: `corners` must be (B, F, 3, 3), got {checks.describe(corners)}.")
+    return _visible(checks.as_float32("kato", "corners", corners), *size, near, far)
 
 
 def from_crossings(
@@ -103,6 +122,28 @@ def _released_cpu(
     )
     checks.check_status("kato", status)
     return out
+
+
+def _visible_cpu(corners: Tensor, height: int, width: int, near: float, far: float) -> tuple[Tensor, Tensor]:
+    face_id, bary = _empty_frame(corners, height, width)
+    status = native.kernel("rp_kato_visible", "plliiffipp")(
+        corners.data_ptr(),
+        *corners.shape[:2],
+        height,
+        width,
+        near,
+        far,
+        native.threads(),
+        face_id.data_ptr(),
+        bary.data_ptr(),
+    )
+    checks.check_status("kato", status)
+    return face_id, bary
+
+
+def _empty_frame(corners: Tensor, height: int, width: int, *_: object) -> tuple[Tensor, Tensor]:
+    shape = (corners.shape[0], height, width)
+    return corners.new_empty(shape, dtype=torch.int32), corners.new_empty((*shape, 2))
 
 
 def _from_crossings_cpu(
@@ -160,6 +201,12 @@ _released = library.define(
     _like_positions,
 )
 library.once_differentiable("kato_released")
+_visible = library.define(
+    "kato_visible(Tensor corners, SymInt height, SymInt width, float near, float far) -> (Tensor, Tensor)",
+    _visible_cpu,
+    _empty_frame,
+)
+library.not_differentiable("kato_visible")
 _from_crossings = library.define(
     "kato_from_crossings(Tensor positions_ndc, Tensor inner, Tensor outer, Tensor vertices, Tensor offset, Tensor axis,"
     " Tensor face_id, Tensor depth, Tensor image, Tensor grad, float eps) -> Tensor",

@@ -30,6 +30,8 @@ from torch import Tensor
 
 from repousse.ops.crossings import Crossings
 
+SIDES = ((1, 2), (2, 0), (0, 1))  # the corners at the ends of the edge opposite to each corner
+
 
 class Edge(NamedTuple):
     """A directed edge a -> b and the third corner c, in (u, v) pixels, and the vertex indices of a and b."""
@@ -53,6 +55,44 @@ class Line(NamedTuple):
     image: np.ndarray
     grad: np.ndarray
     unit: float
+
+
+def visible(corners: Tensor, size: tuple[int, int], near: float, far: float) -> tuple[Tensor, Tensor]:
+    """What each pixel shows by the rules of the released code; arguments and results as in `repousse.ops.kato`.
+
+    A pixel shows the nearest face that holds its centre, the lowest of equally near ones. A face holds its whole
+    border, corners are where they are (a common edge belongs to both faces), and clockwise faces are not there.
+    Depth between corners: 1/z is linear on the screen. Centres are rounded to float32, so that a corner that was
+    put on one lies on it; depths too, so that two faces have the same where they meet.
+
+    A corner behind the camera, on which the released code draws nonsense, has the place on the screen that
+    dividing by its negative z gave it. Undoing that shows that corner k's share in the point seen at p is
+    z_a z_b cross(a - p, b - p), a and b being the other two: for faces before the camera the usual barycentrics.
+    """
+    height, width = size
+    centre_x = (2 * torch.arange(width, dtype=torch.float64) + 1 - width) / width
+    centre_y = ((height - 1 - 2 * torch.arange(height, dtype=torch.float64)) / height)[:, None]
+    places = [(centre_x, centre_y), (centre_x.float().double(), centre_y.float().double())]
+    face_id = torch.full((len(corners), height, width), -1, dtype=torch.int32)
+    bary = torch.zeros(len(corners), height, width, 2)
+    depth = torch.full(face_id.shape, float(far))
+    for item, index in np.ndindex(*corners.shape[:2]):
+        x, y, z = corners[item, index].detach().double().cpu().unbind(-1)
+        area = (y[2] - y[0]) * (x[1] - x[0]) - (y[1] - y[0]) * (x[2] - x[0])
+        if not (corners[item, index].isfinite().all() and area * z.prod() > 0):
+            continue
+        exact, rounded = (
+            torch.stack([z[a] * z[b] * ((py - y[a]) * (x[b] - x[a]) - (px - x[a]) * (y[b] - y[a])) for a, b in SIDES])
+            for px, py in places
+        )
+        share = exact.clamp(min=0)
+        share = share / share.sum(0)
+        found = torch.tensordot(z, share, 1).float()
+        nearer = (rounded >= 0).all(0) & (near < found) & (found < depth[item])
+        depth[item][nearer] = found[nearer]
+        face_id[item][nearer] = index
+        bary[item][nearer] = share[:2, nearer].T.float()
+    return face_id, bary
 
 
 def released(
