@@ -12,11 +12,14 @@ from repousse import gradients, io
 from repousse.camera import Camera
 from repousse.geometry import (
     Attribute,
+    Material,
     Mesh,
+    Texture,
     Topology,
     cube,
     face_normals,
     icosphere,
+    join,
     pack,
     plane,
     teapot,
@@ -36,8 +39,11 @@ __all__ = [
     # shapes
     "Mesh",
     "Attribute",
+    "Material",
+    "Texture",
     "Topology",
     "pack",
+    "join",
     "icosphere",
     "cube",
     "plane",

@@ -180,3 +180,13 @@ def test_autocast_changes_nothing() -> None:
         found = everything()
     for have, want in zip(found, everything(), strict=True):
         assert have.dtype == torch.float32 and torch.equal(have, want)
+
+
+def test_eye_leads_to_the_viewer() -> None:
+    """Breaks if a shader's view vector points the wrong way for one kind of camera."""
+    point = torch.tensor([0.3, -0.2, 0.1])
+    perspective = Camera.look_at((1.0, 2.0, 3.0))
+    assert torch.allclose(perspective.eye, torch.tensor([[1.0, 2.0, 3.0, 1.0]]), atol=1e-5)
+    orthographic = Camera.look_at((0.0, 0.0, 5.0), extent=2.0)
+    toward = orthographic.eye[:, :3] - orthographic.eye[:, 3:] * point
+    assert torch.allclose(toward, torch.tensor([[0.0, 0.0, 1.0]]), atol=1e-6)

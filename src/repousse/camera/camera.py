@@ -204,6 +204,15 @@ class Camera:
         pose = self._matrices()[0]
         return -torch.linalg.solve(pose[:, :3, :3], pose[:, :3, 3])
 
+    @property
+    def eye(self) -> Tensor:
+        """Where the lines of sight come from, homogeneous (B, 4): (position, 1), or for an orthographic camera
+        (direction against its line of sight, 0). From a point p, `eye[:3] - eye[3] * p` leads towards it."""
+        pose, lens = self._matrices()
+        perspective = (lens[:, 3, :3] != 0).any(-1, keepdim=True)
+        against = -torch.nn.functional.normalize(pose[:, 2, :3], dim=-1)
+        return torch.cat((torch.where(perspective, self.position, against), perspective.to(pose.dtype)), -1)
+
     def to_camera(self, points: Tensor) -> Tensor:
         """Points (V, 3) or (B, V, 3) in camera space, (B, V, 3), where z is the depth. Differentiable."""
         pose = self._matrices()[0]

@@ -1,6 +1,8 @@
-"""Meshes, their topology and normals, and simple shapes."""
+"""Meshes, their materials, topology and normals, and simple shapes."""
 
-from repousse.geometry.mesh import Attribute, Mesh, pack
+from repousse.geometry.combine import join, pack
+from repousse.geometry.material import Material, Texture
+from repousse.geometry.mesh import Attribute, Mesh
 from repousse.geometry.normals import face_normals, vertex_normals
 from repousse.geometry.primitives import cube, icosphere, plane, torus
 from repousse.geometry.teapot import teapot
@@ -8,11 +10,14 @@ from repousse.geometry.topology import Topology, topology
 
 __all__ = [
     "Attribute",
+    "Material",
     "Mesh",
+    "Texture",
     "Topology",
     "cube",
     "face_normals",
     "icosphere",
+    "join",
     "pack",
     "plane",
     "teapot",

@@ -1,7 +1,11 @@
 """Checks of positions, values and faces; each error says what was asked, what arrived and what to do."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+from repousse.geometry.material import Material
 
 _MOST_ROWS = 2**31 - 1  # faces are int32
 
@@ -81,3 +85,24 @@ def check_device(owner: str, name: str, tensor: Tensor, faces: Tensor) -> None:
             f"{owner}: `{name}` lies on {tensor.device} but `faces` on {faces.device}. "
             f"Move one: {name}.to({str(faces.device)!r})."
         )
+
+
+def checked_material_id(
+    owner: str, materials: Sequence[Material], material_id: Tensor | None, faces: Tensor
+) -> Tensor | None:
+    """int32 (F,) with every entry the index of a material; None if there are no materials."""
+    for material in materials:
+        if not isinstance(material, Material):
+            raise TypeError(f"{owner}: `materials` holds a {type(material).__name__}. Give Material(...) objects.")
+    if material_id is None:
+        return torch.zeros(len(faces), dtype=torch.int32, device=faces.device) if materials else None
+    if not materials:
+        raise ValueError(f"{owner}: `material_id` is given but `materials` is empty. Give both, or neither.")
+    if not isinstance(material_id, Tensor) or material_id.is_floating_point() or material_id.shape != faces.shape[:1]:
+        got = f"{material_id.dtype} {tuple(material_id.shape)}" if isinstance(material_id, Tensor) else material_id
+        raise ValueError(f"{owner}: `material_id` must be an integer tensor ({len(faces)},), one per face, not {got}.")
+    lowest, highest = (int(bound) for bound in material_id.aminmax())
+    if lowest < 0 or highest >= len(materials):
+        wrong = lowest if lowest < 0 else highest
+        raise IndexError(f"{owner}: `material_id` holds {wrong} but there are {len(materials)} materials.")
+    return material_id.to(faces.device, torch.int32).contiguous()

@@ -9,7 +9,15 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from repousse.geometry.checks import check_device, check_rows, check_single, checked_faces, checked_ranges
+from repousse.geometry.checks import (
+    check_device,
+    check_rows,
+    check_single,
+    checked_faces,
+    checked_material_id,
+    checked_ranges,
+)
+from repousse.geometry.material import Material
 from repousse.geometry.topology import Topology, topology
 
 _T = TypeVar("_T")
@@ -50,6 +58,8 @@ class Mesh:
     attributes     by name; usual ones are "uv" (C = 2), "color" (C = 3 or 4), "normal" (C = 3)
     ranges         int64 (B, 2) on the CPU    packed meshes only: first face and number of faces of each mesh
     vertex_ranges  int64 (B, 2) on the CPU    packed meshes only: likewise for vertices
+    materials      of the parts of the mesh; none: matt, of its "color" or white
+    material_id    int   (F,)                 which of `materials` each face has; by default all have the first
 
     A mesh is a value: its methods return new meshes, which share what has not changed. Differentiable in
     `positions` and in the attributes' values.
@@ -63,6 +73,8 @@ class Mesh:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     ranges: Tensor | None = field(default=None, kw_only=True)
     vertex_ranges: Tensor | None = field(default=None, kw_only=True)
+    materials: tuple[Material, ...] = field(default=(), kw_only=True)
+    material_id: Tensor | None = field(default=None, kw_only=True)
     # Shared by all meshes with these faces, so that whichever of them is asked first computes for all.
     _shared: dict[str, Topology] = field(default_factory=dict, init=False)
 
@@ -75,6 +87,8 @@ class Mesh:
         fields["attributes"] = dict(self.attributes)
         for name, attribute in self.attributes.items():
             self._check_attribute(name, attribute)
+        fields["materials"] = tuple(self.materials)
+        fields["material_id"] = checked_material_id("Mesh", self.materials, self.material_id, self.faces)
         if (self.ranges is None) != (self.vertex_ranges is None):
             raise ValueError("Mesh: `ranges` and `vertex_ranges` go together. pack() makes both.")
         if self.ranges is not None and self.vertex_ranges is not None:
@@ -108,8 +122,19 @@ class Mesh:
         shared = self._shared
         if faces is not self.faces:
             shared = {name: found.to(faces.device) for name, found in self._shared.items()}
-        positions = self.positions.to(target)
-        return _changed(self, positions=positions, faces=faces, attributes=attributes, _shared=shared)
+        materials = tuple(material.to(target) for material in self.materials)
+        material_id = self.material_id
+        if material_id is not None and not isinstance(target, torch.dtype):
+            material_id = material_id.to(target)
+        return _changed(
+            self,
+            positions=self.positions.to(target),
+            faces=faces,
+            attributes=attributes,
+            materials=materials,
+            material_id=material_id,
+            _shared=shared,
+        )
 
     def with_positions(self, positions: Tensor) -> Mesh:
         """The mesh with its vertices elsewhere: same faces, attributes and topology, nothing computed again.
@@ -150,6 +175,14 @@ class Mesh:
         self._check_attribute(name, attribute)
         return _changed(self, attributes={**self.attributes, name: attribute})
 
+    def with_materials(self, materials: Sequence[Material], material_id: Tensor | None = None) -> Mesh:
+        """The mesh with other materials.
+
+        material_id  int (F,)  which of them each face has; by default all faces have the first
+        """
+        given = checked_material_id("Mesh.with_materials", materials, material_id, self.faces)
+        return _changed(self, materials=tuple(materials), material_id=given)
+
     def normalized(self) -> Mesh:
         """The mesh moved and scaled so that its bounding box has its centre at the origin and longest side 2.
 
@@ -164,6 +197,8 @@ class Mesh:
     def __repr__(self) -> str:
         packed = "" if self.ranges is None else f"{len(self.ranges)} meshes, "
         names = "".join(f", {name}" for name in sorted(self.attributes))
+        if self.materials:
+            names += f", {len(self.materials)} material{'s' if len(self.materials) > 1 else ''}"
         return f"Mesh({packed}{_sizes(self.positions, 'vertices')}, {len(self.faces)} faces{names})"
 
     def _check_attribute(self, name: str, attribute: Attribute) -> None:
@@ -184,55 +219,6 @@ class Mesh:
                 "poses. Give one set for all, or one for each pose."
             )
         check_device("Mesh", f"attributes[{name!r}]", attribute.values, self.faces)
-
-
-def pack(meshes: Sequence[Mesh]) -> Mesh:
-    """Put different meshes, one per image, into a single one.
-
-    >>> packed = pack([cube(), icosphere(1)])
-    >>> packed, packed.ranges.tolist()
-    (Mesh(2 meshes, 50 vertices, 92 faces, uv), [[0, 12], [12, 80]])
-
-    Vertices and faces are concatenated and indices refer to the concatenation; `ranges` and `vertex_ranges`
-    of the result tell the meshes apart. It keeps the attributes that all meshes have and drops the others.
-
-    Differentiable in positions and values. ValueError for no mesh, for poses (B, V, 3) and packed meshes, and
-    for attributes that differ in their number of channels.
-    """
-    if not meshes:
-        raise ValueError("pack: no meshes given. Give at least one.")
-    for mesh in meshes:
-        check_single("pack", mesh.positions)
-        if mesh.ranges is not None:
-            raise ValueError("pack: one of the meshes is packed already. Pack all single meshes at once.")
-    positions, faces, vertex_ranges = _concatenate([(mesh.positions, mesh.faces) for mesh in meshes])
-    first = meshes[0].attributes
-    attributes = {}
-    for name in (name for name in first if all(name in mesh.attributes for mesh in meshes)):
-        parts = [mesh.attributes[name] for mesh in meshes]
-        shapes = {tuple(part.values.shape[:-2]) + tuple(part.values.shape[-1:]) for part in parts}
-        if len(shapes) > 1 or any(part.values.ndim == 3 for part in parts):
-            found = ", ".join(str(tuple(part.values.shape)) for part in parts)
-            raise ValueError(
-                f"pack: attribute {name!r} has values {found}. They must be (Va, C) with the same C everywhere."
-            )
-        values, indices, _ = _concatenate([(part.values, part.faces) for part in parts])
-        attributes[name] = Attribute(values, indices)
-    ranges = _ranges([len(mesh.faces) for mesh in meshes])
-    return Mesh(positions, faces, attributes, ranges=ranges, vertex_ranges=vertex_ranges)
-
-
-def _concatenate(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows and indices of all parts one after the other, and where the rows of each part lie."""
-    ranges = _ranges([len(rows) for rows, _ in parts])
-    indices = [index + first for (_, index), first in zip(parts, ranges[:, 0].tolist(), strict=True)]
-    return torch.cat([rows for rows, _ in parts]), torch.cat(indices), ranges
-
-
-def _ranges(lengths: list[int]) -> Tensor:
-    """int64 (B, 2): first and number."""
-    numbers = torch.tensor(lengths)
-    return torch.stack([numbers.cumsum(0) - numbers, numbers], dim=1)
 
 
 def _normalize(positions: Tensor) -> Tensor:

@@ -2,5 +2,6 @@
 
 from .meshes import load, save
 from .pictures import load_image, save_gif, save_png
+from .srgb import linear_to_srgb, srgb_to_linear
 
-__all__ = ["load", "save", "load_image", "save_gif", "save_png"]
+__all__ = ["load", "save", "load_image", "save_gif", "save_png", "linear_to_srgb", "srgb_to_linear"]

@@ -1,24 +1,105 @@
 """What a shader is given."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
 from torch import Tensor
 
+from repousse.camera import Camera
+from repousse.geometry import Mesh, face_normals
+from repousse.ops import Fragments
 
-class Points(NamedTuple):
-    """The surface points behind the samples of a picture; all zero where nothing is seen.
+if TYPE_CHECKING:
+    from repousse.shading.lights import Light
 
-    position  float (B, H, W, 3)  world space
-    normal    float (B, H, W, 3)  world space, unit length, on the side of the viewer
-    color     float (B, H, W, 3)  albedo: the mesh's "color", white if it has none
+_T = TypeVar("_T")
 
-    H and W count samples (pixels x supersampling). Differentiable in the mesh and the camera.
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """The surface points behind the samples of a picture.
+
+    H and W count samples (pixels x supersampling). What is 0 where nothing is seen is marked *. Colours are linear.
+
+    position     float (B, H, W, 3) *  world space
+    normal       float (B, H, W, 3) *  world space, unit length, on the side of the viewer; bent by the normal map
+    color        float (B, H, W, 3) *  base colour: material x texture x the mesh's "color"
+    alpha        (B, H, W, 1)          likewise
+    metallic     (B, H, W, 1)          see `Material`, as are the next three
+    roughness    (B, H, W, 1)
+    emission     (B, H, W, 3)
+    occlusion    (B, H, W, 1)          share of ambient light that arrives
+    mesh, camera, fragments            what was drawn, for shaders that need more than the above
+    supersample  int                   samples per pixel along each side
+
+    The material's quantities are numbers where the mesh has no material. Only the first three are needed to use a
+    shader alone; those that need a camera say so. Differentiable in the mesh, its materials and the camera.
     """
 
     position: Tensor
     normal: Tensor
     color: Tensor
+    alpha: Tensor | float = 1.0
+    metallic: Tensor | float = 0.0
+    roughness: Tensor | float = 1.0
+    emission: Tensor | float = 0.0
+    occlusion: Tensor | float = 1.0
+    mesh: Mesh | None = None
+    camera: Camera | None = None
+    fragments: Fragments | None = None
+    supersample: int = 1
+
+    @cached_property
+    def covered(self) -> Tensor:
+        """bool (B, H, W, 1): whether the sample sees the mesh. Without fragments: whether it has a normal."""
+        if self.fragments is None:
+            return (self.normal != 0).any(-1, keepdim=True)
+        return (self.fragments.face_id >= 0)[..., None]
+
+    @cached_property
+    def view(self) -> Tensor:
+        """float (B, H, W, 3): unit vector from the point to the eye (orthographic: against the line of sight)."""
+        eye = _given(self.camera, "camera").eye.to(self.position.dtype)[:, None, None]
+        return torch.nn.functional.normalize(eye[..., :3] - eye[..., 3:] * self.position, dim=-1)
+
+    @cached_property
+    def depth(self) -> Tensor:
+        """float (B, H, W, 1): camera z; meaningless where nothing is seen."""
+        row = _given(self.camera, "camera").world_to_camera[..., 2, :].to(self.position.dtype)
+        row = row.view(-1, 1, 1, 4)
+        return (self.position * row[..., :3]).sum(-1, keepdim=True) + row[..., 3:]
+
+    @cached_property
+    def face_normal(self) -> Tensor:
+        """float (B, H, W, 3) *: unit normal of the face itself, on the side of the viewer."""
+        mesh, fragments = _given(self.mesh, "mesh"), _given(self.fragments, "fragments")
+        normals = face_normals(mesh.positions, mesh.faces)
+        ids = fragments.face_id.clamp(min=0).long()
+        if normals.ndim == 2:
+            found = normals[ids]
+        else:
+            rows = ids.flatten(1)[..., None].expand(-1, -1, 3)
+            found = normals.expand(len(ids), -1, -1).gather(1, rows).view(*ids.shape, 3)
+        return torch.where(self.covered, found, 0) * side_seen(fragments, found.dtype)
 
 
-Shader = Callable[[Points], Tensor]
+# A shader turns points into colours (B, H, W, 3), under any number of lights; see `repousse.shading`.
+Shader = Callable[[Points, "Sequence[Light]"], Tensor]
+
+
+def side_seen(fragments: Fragments, dtype: torch.dtype) -> Tensor:
+    """(B, H, W, 1): -1 where the sample shows a face that is turned away from the camera, else 1."""
+    ids = fragments.face_id
+    behind = (fragments.facing < 0).expand(len(ids), -1).gather(1, ids.clamp(min=0).flatten(1).long())
+    return (1 - 2 * behind.to(dtype)).view(*ids.shape, 1)
+
+
+def _given(value: _T | None, name: str) -> _T:
+    if value is None:
+        raise ValueError(f"Points: this shader needs `{name}`. Use it in render(), or give Points(..., {name}=...).")
+    return value
