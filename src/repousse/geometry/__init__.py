@@ -1,6 +1,8 @@
 """Meshes, their materials, topology and normals, and simple shapes."""
 
 from repousse.geometry.combine import join, pack
+from repousse.geometry.creases import with_creased_normals
+from repousse.geometry.inspection import Inspection, inspect
 from repousse.geometry.material import Material, Texture
 from repousse.geometry.mesh import Attribute, Mesh
 from repousse.geometry.normals import face_normals, vertex_normals
@@ -10,6 +12,7 @@ from repousse.geometry.topology import Topology, topology
 
 __all__ = [
     "Attribute",
+    "Inspection",
     "Material",
     "Mesh",
     "Texture",
@@ -17,6 +20,7 @@ __all__ = [
     "cube",
     "face_normals",
     "icosphere",
+    "inspect",
     "join",
     "pack",
     "plane",
@@ -24,4 +28,5 @@ __all__ = [
     "topology",
     "torus",
     "vertex_normals",
+    "with_creased_normals",
 ]

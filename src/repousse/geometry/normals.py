@@ -16,7 +16,7 @@ def face_normals(positions: Tensor, faces: Tensor) -> Tensor:
 
     Differentiable in `positions`; faces without area get zero derivative.
     """
-    return _unit(_doubled_areas(positions, faces))
+    return unit(doubled_areas(positions, faces))
 
 
 def vertex_normals(positions: Tensor, faces: Tensor) -> Tensor:
@@ -31,11 +31,11 @@ def vertex_normals(positions: Tensor, faces: Tensor) -> Tensor:
 
     Differentiable in `positions`; where the result is zero, so is its derivative.
     """
-    shares = _doubled_areas(positions, faces).repeat_interleave(3, dim=-2)
-    return _unit(torch.zeros_like(positions).index_add(-2, faces.flatten(), shares))
+    shares = doubled_areas(positions, faces).repeat_interleave(3, dim=-2)
+    return unit(torch.zeros_like(positions).index_add(-2, faces.flatten(), shares))
 
 
-def _doubled_areas(positions: Tensor, faces: Tensor) -> Tensor:
+def doubled_areas(positions: Tensor, faces: Tensor) -> Tensor:
     """Normals (..., F, 3) as long as twice the faces' areas."""
     # index_select, because the derivative of indexing by a tensor is many times slower on the CPU.
     corners = positions.index_select(-2, faces.flatten()).unflatten(-2, (-1, 3))
@@ -43,7 +43,7 @@ def _doubled_areas(positions: Tensor, faces: Tensor) -> Tensor:
     return torch.linalg.cross(b - a, c - a)
 
 
-def _unit(vectors: Tensor) -> Tensor:
+def unit(vectors: Tensor) -> Tensor:
     """Vectors of unit length; zero, with zero derivative, where the vector vanishes."""
     # A direction does not depend on the scale, so dividing by the largest component first changes neither the
     # result nor its derivative, and keeps the squares of tiny and of huge vectors in range.
