@@ -17,7 +17,7 @@ def main(out: str = "out/examples", size: int = 256, steps: int = 300, resolutio
 
     # Light from everywhere, so that colour is all there is to see. Nothing moves: silhouettes need no
     # gradient.
-    renderer = rp.Renderer((size, size), light=rp.Light(ambient=1.0, directional=0.0), gradient=None, supersample=2)
+    renderer = rp.Renderer((size, size), lights=rp.Ambient(1.0), gradient=None, supersample=2)
 
     # The picture to learn from: the same teapot with stripes.
     x, y, z = mesh.positions.unbind(-1)

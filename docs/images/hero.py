@@ -54,8 +54,8 @@ def push(mesh: rp.Mesh, steps: int = 240) -> list[Tensor]:
 def paint(steps: int = 60) -> list[Tensor]:
     mesh = rp.teapot(20).normalized()
     camera = rp.Camera.orbit(3.0, 0.4, 0.5, fov=FOV)
-    bright = rp.Light(ambient=0.75, directional=0.35)
-    renderer = rp.Renderer(SIZE, light=bright, gradient=None, supersample=2, background=PAPER.tolist(), smooth=True)
+    bright = (rp.Ambient(0.75), rp.Directional(strength=0.35))
+    renderer = rp.Renderer(SIZE, lights=bright, gradient=None, supersample=2, background=PAPER.tolist(), smooth=True)
     x, y, z = mesh.positions.unbind(-1)
     around = x + 0.5 * z
     diamonds = torch.sigmoid(8 * (torch.cos(9 * around + 12 * y) * torch.cos(9 * around - 12 * y) - 0.2))

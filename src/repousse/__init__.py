@@ -28,7 +28,7 @@ from repousse.geometry import (
 )
 from repousse.ops import Crossings, Fragments, crossings, interpolate, rasterize
 from repousse.render import Picture, Renderer, render, silhouette
-from repousse.shading import Light, Points, lambert
+from repousse.shading import Ambient, Directional, Light, PointLight, Points, lambert
 
 try:
     __version__ = metadata.version("repousse")
@@ -51,9 +51,12 @@ __all__ = [
     "teapot",
     "face_normals",
     "vertex_normals",
-    # cameras and light
+    # cameras, lights and shaders
     "Camera",
     "Light",
+    "Ambient",
+    "Directional",
+    "PointLight",
     "Points",
     "lambert",
     # pictures

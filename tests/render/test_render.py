@@ -8,7 +8,7 @@ import torch
 from repousse.camera import Camera
 from repousse.geometry import Attribute, Mesh, cube, icosphere, pack
 from repousse.render import Picture, Renderer, render, silhouette
-from repousse.shading import Light
+from repousse.shading import Ambient, Directional, albedo, lambert
 
 SIZE = (24, 32)
 FRONT = Camera.orbit(4.0)
@@ -73,11 +73,11 @@ def test_flat_normals_are_the_faces_and_smooth_ones_the_vertices():
     covered = render(ball, FRONT, SIZE).mask[0] > 0
     seen: list[torch.Tensor] = []
 
-    def position(points):
+    def position(points, lights):
         seen.append(points.position)
         return points.color
 
-    smooth = render(ball, FRONT, SIZE, light=position, smooth=True).normal[0][covered]
+    smooth = render(ball, FRONT, SIZE, shader=position, smooth=True).normal[0][covered]
     outward = torch.nn.functional.normalize(seen[0][0][covered], dim=-1)
     assert (smooth * outward).sum(-1).min() > 0.999
     flat = render(ball, FRONT, SIZE).normal[0][covered]
@@ -124,9 +124,9 @@ def test_background_may_differ_between_pictures():
 
 
 def test_without_light_colors_are_as_they_are():
-    # Breaks if light=None still shades, or a fourth channel is taken for a colour.
+    # Breaks if a shader that uses no light is given shaded colours, or a fourth channel is taken for a colour.
     mesh = square().with_attribute("color", torch.tensor([[0.3, 0.6, 0.9, 0.5]]).expand(4, 4))
-    picture = render(mesh, FRONT, SIZE, light=None)
+    picture = render(mesh, FRONT, SIZE, shader=albedo)
     assert_all(picture.color[picture.mask > 0], (0.3, 0.6, 0.9))
 
 
@@ -137,14 +137,14 @@ def test_colors_may_have_their_own_index():
         square().faces,
         {"color": Attribute(torch.eye(3)[:2], torch.tensor([[0, 0, 0], [1, 1, 1]]))},
     )
-    picture = render(mesh, FRONT, SIZE, light=None)
+    picture = render(mesh, FRONT, SIZE, shader=albedo)
     for face in (0, 1):
         assert_all(picture.color[picture.face_id == face], torch.eye(3)[face].tolist())
 
 
 def test_a_function_is_a_shader():
     # Breaks if the points are not in world space, or the shader's colours are changed.
-    picture = render(square(), FRONT, SIZE, light=lambda points: points.position, supersample=1)
+    picture = render(square(), FRONT, SIZE, shader=lambda points, lights: points.position, supersample=1)
     row, column = SIZE[0] // 2, SIZE[1] // 2
     expected = FRONT.unproject(torch.tensor([[column + 0.5, row + 0.5]]), torch.tensor([4.0]), SIZE)[0, 0]
     torch.testing.assert_close(picture.color[0, row, column], expected)
@@ -152,7 +152,7 @@ def test_a_function_is_a_shader():
 
 def test_a_shader_may_make_anything_of_empty_samples():
     # Breaks if NaN of samples that show nothing reaches the picture.
-    picture = render(square(), FRONT, SIZE, light=lambda points: points.normal / points.color, background=0.5)
+    picture = render(square(), FRONT, SIZE, shader=lambda points, lights: points.normal / points.color, background=0.5)
     assert picture.color.isfinite().all() and (picture.color[0, 0, 0] == 0.5).all()
 
 
@@ -212,7 +212,8 @@ def test_silhouette_is_the_mask():
 def test_renderer_is_render_with_settings_kept():
     # Breaks if a setting is not passed on.
     settings = {
-        "light": Light(0.2, 0.7),
+        "lights": [Ambient(0.2), Directional(strength=0.7)],
+        "shader": lambda points, lights: 0.5 * lambert(points, lights),
         "gradient": None,
         "supersample": 2,
         "background": (0.1, 0.2, 0.3),
@@ -253,9 +254,11 @@ def test_backends_agree():
         ({"size": (8.0, 8)}, ValueError, "size"),
         ({"supersample": 0}, ValueError, "supersample"),
         ({"supersample": 1.5}, ValueError, "supersample"),
-        ({"light": 0.5}, TypeError, "light"),
-        ({"light": "sun"}, TypeError, "light"),
-        ({"light": lambda points: points.color[..., :1]}, ValueError, "light"),
+        ({"lights": 0.5}, TypeError, "lights"),
+        ({"lights": "sun"}, TypeError, "lights"),
+        ({"lights": [Ambient(), 0.5]}, TypeError, "lights"),
+        ({"shader": Ambient()}, TypeError, "shader"),
+        ({"shader": lambda points, lights: points.color[..., :1]}, ValueError, "shader"),
         ({"gradient": 3}, TypeError, "gradient"),
         ({"backend": "abacus"}, ValueError, "abacus"),
         ({"mesh": torch.zeros(3, 3)}, TypeError, "mesh"),

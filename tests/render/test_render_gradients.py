@@ -6,7 +6,7 @@ import torch
 from repousse.camera import Camera
 from repousse.geometry import cube, icosphere
 from repousse.render import Renderer, render, silhouette
-from repousse.shading import Light
+from repousse.shading import Ambient, Directional, albedo
 
 SIZE = (24, 32)
 CAMERA = Camera.orbit(4.0, 0.3, 0.5)
@@ -24,7 +24,7 @@ def test_kato_grows_and_shrinks_a_silhouette(part):
     # Breaks if the estimator is not applied to a part of the picture, or its sign is wrong.
     for wanted, sign in ((1.0, -1), (0.0, 1)):
         positions = icosphere(1).positions.clone().requires_grad_()
-        picture = render(icosphere(1).with_positions(positions), CAMERA, SIZE, light=None)
+        picture = render(icosphere(1).with_positions(positions), CAMERA, SIZE, shader=albedo)
         (getattr(picture, part) - wanted).square().sum().backward()
         assert positions.grad is not None
         assert (positions.grad * positions.detach()).sum().sign() == sign
@@ -40,7 +40,8 @@ def test_surfaces_pass_gradient_to_colors_normals_and_depth():
     eye = torch.tensor([0.0, 1.0, 4.0], requires_grad=True)
     mesh = mesh.with_positions(positions).with_attribute("color", colors)
     camera = Camera.look_at(eye)
-    picture = render(mesh, camera, SIZE, light=Light(ambient), gradient=None, background=background, supersample=2)
+    lights = (Ambient(ambient), Directional(strength=0.5))
+    picture = render(mesh, camera, SIZE, lights=lights, gradient=None, background=background, supersample=2)
     for output, inputs in (
         (picture.color, (positions, colors, ambient, background)),
         (picture.depth, (positions, eye)),
@@ -72,7 +73,7 @@ def test_colors_can_be_recovered():
     mesh = cube()
     truth = torch.rand(8, 3, generator=torch.Generator().manual_seed(0))
     cameras = Camera.orbit(4.0, torch.tensor([0.5, -0.5]), torch.tensor([0.5, 3.6]))
-    renderer = Renderer(SIZE, light=None, gradient=None, supersample=2)
+    renderer = Renderer(SIZE, shader=albedo, gradient=None, supersample=2)
     with torch.no_grad():
         target = renderer(mesh.with_attribute("color", truth), cameras).color
     colors = torch.zeros(8, 3, requires_grad=True)

@@ -12,9 +12,9 @@ from repousse.apps.views import turntable
 from repousse.camera import Camera
 from repousse.geometry import Mesh
 from repousse.render import Renderer
-from repousse.shading import Light
+from repousse.shading import Ambient
 
-ALL_AROUND = Light(ambient=1.0, directional=0.0)
+ALL_AROUND = Ambient(1.0)
 GROUND = 0.3  # grey, so that black is seen to be a colour
 
 
@@ -58,7 +58,7 @@ def fit_texture(settings: FitTexture | None = None) -> Result:
     camera = Camera.orbit(settings.distance, elevation, azimuth, extent=2.0)
 
     size, samples = (settings.size, settings.size), settings.supersample
-    renderer = Renderer(size, light=ALL_AROUND, gradient=None, supersample=samples, background=GROUND)
+    renderer = Renderer(size, lights=ALL_AROUND, gradient=None, supersample=samples, background=GROUND)
 
     with torch.no_grad():
         known = renderer(painted(mesh, pattern(mesh.positions)), camera)
@@ -92,7 +92,7 @@ def fit_texture(settings: FitTexture | None = None) -> Result:
     fitted = painted(mesh, torch.tanh(parameters.detach()))
 
     run.gif("fit.gif", [*frames, *[after] * 10])
-    around = turntable(fitted, settings, 30.0, 8.0, light=ALL_AROUND, background=GROUND)
+    around = turntable(fitted, settings, 30.0, 8.0, lights=ALL_AROUND, background=GROUND)
     run.gif("turntable.gif", around, fps=12)
     run.pngs({"after": after, "target": target})
     run.mesh("mesh.ply", fitted)

@@ -9,7 +9,7 @@ from repousse.apps.common import Settings
 from repousse.camera import Camera
 from repousse.geometry import Mesh
 from repousse.render import Renderer
-from repousse.shading import Light
+from repousse.shading import DEFAULT_LIGHTS, Lights
 
 FRAMES_AT_ONCE = 10
 
@@ -27,14 +27,14 @@ def turntable(
     elevation: float,
     step: float,
     *,
-    light: Light | None = None,
+    lights: Lights = DEFAULT_LIGHTS,
     background: float = 0.0,
     smooth: bool = False,
 ) -> list[Tensor]:
     """Pictures (H, W, 3) all around `mesh`, `step` degrees apart, starting at azimuth 0."""
     renderer = Renderer(
         (settings.size, settings.size),
-        light=light or Light(),
+        lights=lights,
         gradient=None,
         supersample=settings.supersample,
         background=background,

@@ -9,7 +9,7 @@ from repousse.geometry import Mesh
 from repousse.gradients import Estimator
 from repousse.render.picture import Picture
 from repousse.render.pipeline import Backend, Cull, check_settings, render
-from repousse.shading import Light, Shader
+from repousse.shading import DEFAULT_LIGHTS, Lights, Shader, lambert
 
 
 class Renderer(nn.Module):
@@ -19,14 +19,15 @@ class Renderer(nn.Module):
     >>> picture = renderer(mesh, camera)  # doctest: +SKIP
 
     The settings are those of `render` and may be changed on the object. Has no parameters of its own; a
-    `light` that is a module is registered, so its parameters are found.
+    `shader` that is a module is registered, so its parameters are found.
     """
 
     def __init__(
         self,
         size: tuple[int, int],
         *,
-        light: Light | Shader | None = Light(),  # noqa: B008  frozen
+        lights: Lights = DEFAULT_LIGHTS,
+        shader: Shader = lambert,
         gradient: str | Estimator | None = "kato",
         supersample: int = 1,
         background: float | Sequence[float] | Tensor = 0.0,
@@ -35,9 +36,10 @@ class Renderer(nn.Module):
         backend: Backend = "native",
     ) -> None:
         super().__init__()
-        check_settings("Renderer", size, light, supersample)
+        check_settings("Renderer", size, supersample, lights, shader)
         self.size = size
-        self.light = light
+        self.lights = lights
+        self.shader = shader
         self.gradient = gradient
         self.supersample = supersample
         self.background = background
@@ -51,7 +53,8 @@ class Renderer(nn.Module):
             mesh,
             camera,
             self.size,
-            light=self.light,
+            lights=self.lights,
+            shader=self.shader,
             gradient=self.gradient,
             supersample=self.supersample,
             background=self.background,

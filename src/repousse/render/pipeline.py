@@ -11,7 +11,7 @@ from repousse.camera import Camera
 from repousse.geometry import Mesh, face_normals, vertex_normals
 from repousse.gradients import Estimator, estimator
 from repousse.render.picture import Picture, nearest_id, pool
-from repousse.shading import Light, Points, Shader
+from repousse.shading import DEFAULT_LIGHTS, Lights, Points, Shader, as_lights, lambert
 
 Cull = Literal["back", "front"] | None
 Backend = Literal["native", "reference"]
@@ -22,7 +22,8 @@ def render(
     camera: Camera,
     size: tuple[int, int],
     *,
-    light: Light | Shader | None = Light(),  # noqa: B008  frozen
+    lights: Lights = DEFAULT_LIGHTS,
+    shader: Shader = lambert,
     gradient: str | Estimator | None = "kato",
     supersample: int = 1,
     background: float | Sequence[float] | Tensor = 0.0,
@@ -41,8 +42,8 @@ def render(
                  channels count)
     camera       one for all pictures, or one per picture
     size         (height, width) in pixels
-    light        a `Light`; any function of `Points` that returns colours (B, H, W, 3) of the samples; or
-                 None: the colours as they are
+    lights       one or several, see `repousse.shading`; () for none
+    shader       function of `Points` and lights that returns colours (B, H, W, 3) of the samples
     gradient     how silhouettes pass gradient on: the name of an estimator, or an estimator. None or
                  "interior": surfaces get their gradient, silhouettes get none
     supersample  samples per pixel along each side
@@ -53,22 +54,22 @@ def render(
                  drawn, and normals of back faces are turned round
     backend      of the operations, see `repousse.ops`
 
-    Differentiable in positions, attributes, camera, light and background; see `Picture` for each of its
+    Differentiable in positions, attributes, camera, lights and background; see `Picture` for each of its
     parts. A mesh behind the camera is no error: the picture is empty.
 
     Computes in the precision of the mesh, under autocast too.
 
-    TypeError for what is no mesh, camera or light; ValueError for an empty size, and for dtypes, devices or
+    TypeError for what is no mesh, camera, light or shader; ValueError for an empty size, and for dtypes, devices or
     batches that do not match.
     """
-    check_settings("render", size, light, supersample)
+    check_settings("render", size, supersample, lights, shader)
     _check_scene("render", mesh, camera)
     estimate = _chosen(gradient)
     with torch.autocast(camera.projection.device.type, enabled=False):
         positions, fragments = _rasterize("render", mesh, camera, size, supersample, cull, backend)
-        points = _surface(mesh, fragments, smooth, backend)
+        points = _surface(mesh, camera, fragments, smooth, supersample, backend)
         covered = (fragments.face_id >= 0).to(positions.dtype)[..., None]
-        color = _over_background(_shaded(points, light, covered), covered, background)
+        color = _over_background(_shaded(points, lights, shader, covered), covered, background)
         image = _estimate(estimate, torch.cat((color, covered), -1), mesh, positions, fragments, backend)
         image = pool(image, supersample)
 
@@ -96,7 +97,7 @@ def silhouette(
     backend: Backend = "native",
 ) -> Tensor:
     """Only the mask of `render`, float (B, H, W), for the price of a mask."""
-    check_settings("silhouette", size, None, supersample)
+    check_settings("silhouette", size, supersample)
     _check_scene("silhouette", mesh, camera)
     estimate = _chosen(gradient)
     with torch.autocast(camera.projection.device.type, enabled=False):
@@ -106,16 +107,19 @@ def silhouette(
         return pool(image, supersample).squeeze(-1)
 
 
-def check_settings(caller: str, size: tuple[int, int], light: Light | Shader | None, supersample: int) -> None:
-    """Raise if `size`, `light` or `supersample` cannot be meant."""
+def check_settings(
+    caller: str, size: tuple[int, int], supersample: int, lights: Lights = (), shader: Shader = lambert
+) -> None:
+    """Raise if one of them cannot be meant."""
     if len(size) != 2 or not all(isinstance(side, int) and side >= 1 for side in size):
         raise ValueError(f"{caller}: `size` is (height, width) in whole pixels, at least (1, 1), not {size!r}.")
     if not isinstance(supersample, int) or supersample < 1:
         raise ValueError(f"{caller}: `supersample` counts samples per pixel side: 1 or more, not {supersample!r}.")
-    if light is not None and not callable(light):
+    as_lights(lights)
+    if not callable(shader):
         raise TypeError(
-            f"{caller}: `light` is a Light, a function of Points or None, not {type(light).__name__} "
-            f"{light!r}. Did you mean Light(ambient=...)?"
+            f"{caller}: `shader` is a function of points and lights, not {type(shader).__name__} {shader!r}. "
+            "See repousse.shading."
         )
 
 
@@ -153,7 +157,9 @@ def _rasterize(
     return positions, ops.rasterize(positions, mesh.faces, samples, ranges=mesh.ranges, cull=cull, backend=backend)
 
 
-def _surface(mesh: Mesh, fragments: ops.Fragments, smooth: bool, backend: Backend) -> Points:
+def _surface(
+    mesh: Mesh, camera: Camera, fragments: ops.Fragments, smooth: bool, supersample: int, backend: Backend
+) -> Points:
     """The points seen, (B, sH, sW, 3), 0 where empty."""
     wanted = {"position": (mesh.positions, mesh.faces)}
     if not smooth:
@@ -175,7 +181,9 @@ def _surface(mesh: Mesh, fragments: ops.Fragments, smooth: bool, backend: Backen
     color = found.get("color")
     if color is None:
         color = (fragments.face_id >= 0).to(normal.dtype)[..., None].expand_as(normal)
-    return Points(found["position"], normal, color)
+    return Points(
+        found["position"], normal, color, mesh=mesh, camera=camera, fragments=fragments, supersample=supersample
+    )
 
 
 def _interpolate(
@@ -201,18 +209,16 @@ def _side_seen(fragments: ops.Fragments, dtype: torch.dtype) -> Tensor:
     return (1 - 2 * behind.to(dtype)).view(*ids.shape, 1)
 
 
-def _shaded(points: Points, light: Light | Shader | None, covered: Tensor) -> Tensor:
+def _shaded(points: Points, lights: Lights, shader: Shader, covered: Tensor) -> Tensor:
     """Colours, 0 where empty."""
-    if light is None:
-        return points.color
-    color = light(points)
+    color = shader(points, as_lights(lights))
     if color.shape != points.color.shape:
         raise ValueError(
-            f"render: `light` returned {tuple(color.shape)} for points {tuple(points.color.shape)}. "
+            f"render: `shader` returned {tuple(color.shape)} for points {tuple(points.color.shape)}. "
             "It must return one colour per sample."
         )
-    # What a shader makes of empty samples may be anything, NaN too; a Light makes 0.
-    return color if type(light) is Light else torch.where(covered > 0, color, 0)
+    # What a shader makes of empty samples may be anything, NaN too.
+    return torch.where(covered > 0, color, 0)
 
 
 def _chosen(gradient: str | Estimator | None) -> Estimator:
