@@ -94,7 +94,7 @@ def _look(material: Material) -> str:
 def _odd_uv(mesh: Mesh) -> list[str]:
     """What texture coordinates may look wrong with."""
     if "uv" not in mesh.attributes:
-        textured = [material.name for material in mesh.materials if any(material.textures())]
+        textured = [material.name for material in mesh.materials if material.textures()]
         return [f"materials {', '.join(textured)} have textures but the mesh has no uv"] if textured else []
     uv = mesh.attributes["uv"]
     corners = uv.values[uv.faces.long()].double()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -108,11 +108,10 @@ class Material:
         if self.alpha not in ("opaque", "mask", "blend"):
             raise ValueError(f'Material: `alpha` is "opaque", "mask" or "blend", not {self.alpha!r}.')
 
-    def textures(self) -> Iterator[tuple[str, Texture]]:
+    def textures(self) -> list[tuple[str, Texture]]:
         """(name of the field, texture) for each texture there is."""
-        for name in _TEXTURES:
-            if (texture := getattr(self, name)) is not None:
-                yield name, texture
+        found = [(name, getattr(self, name)) for name in _TEXTURES]
+        return [(name, texture) for name, texture in found if texture is not None]
 
     def to(self, target: torch.device | str | torch.dtype) -> Material:
         """The material with its tensors on another device or in another precision."""

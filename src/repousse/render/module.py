@@ -7,9 +7,11 @@ from torch import Tensor, nn
 from repousse.camera import Camera
 from repousse.geometry import Mesh
 from repousse.gradients import Estimator
+from repousse.render.appearance import Backend
 from repousse.render.picture import Picture
-from repousse.render.pipeline import Backend, Cull, check_settings, render
-from repousse.shading import DEFAULT_LIGHTS, Lights, Shader, lambert
+from repousse.render.pipeline import check_settings, render
+from repousse.render.visible import Cull
+from repousse.shading import DEFAULT_LIGHTS, Lights, Shader, as_lights, lambert
 
 
 class Renderer(nn.Module):
@@ -36,9 +38,9 @@ class Renderer(nn.Module):
         backend: Backend = "native",
     ) -> None:
         super().__init__()
-        check_settings("Renderer", size, supersample, lights, shader)
+        check_settings("Renderer", size, shader, supersample)
         self.size = size
-        self.lights = lights
+        self.lights = as_lights(lights)
         self.shader = shader
         self.gradient = gradient
         self.supersample = supersample

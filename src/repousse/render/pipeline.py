@@ -1,20 +1,19 @@
 """Mesh and camera to picture: project, rasterize, interpolate, shade, estimate, pool."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from repousse import ops
 from repousse.camera import Camera
-from repousse.geometry import Mesh, face_normals, vertex_normals
+from repousse.geometry import Mesh
 from repousse.gradients import Estimator, estimator
+from repousse.render.appearance import Appearance, Backend
 from repousse.render.picture import Picture, nearest_id, pool
-from repousse.shading import DEFAULT_LIGHTS, Lights, Points, Shader, as_lights, lambert
-
-Cull = Literal["back", "front"] | None
-Backend = Literal["native", "reference"]
+from repousse.render.surface import surface
+from repousse.render.visible import Cull, Rasterizer
+from repousse.shading import DEFAULT_LIGHTS, Light, Lights, Points, Shader, as_lights, lambert
 
 
 def render(
@@ -38,42 +37,51 @@ def render(
     torch.Size([5, 48, 64, 3])
 
     mesh         positions (V, 3) are seen by every camera without being copied; (B, V, 3) and packed meshes
-                 give one picture per pose or mesh. Its attribute "color" is the albedo (white without; three
-                 channels count)
+                 give one picture per pose or mesh. Materials, textures and the attributes "color", "uv", "normal"
+                 and "occlusion" (C = 1: share of ambient light that arrives) are used if there are any
     camera       one for all pictures, or one per picture
     size         (height, width) in pixels
-    lights       one or several, see `repousse.shading`; () for none
-    shader       function of `Points` and lights that returns colours (B, H, W, 3) of the samples
+    lights       see `repousse.shading`; by default half of the light comes from everywhere, half from above
+    shader       function (points, lights) of the samples' `Points` that returns colours (B, H, W, 3)
     gradient     how silhouettes pass gradient on: the name of an estimator, or an estimator. None or
                  "interior": surfaces get their gradient, silhouettes get none
     supersample  samples per pixel along each side
     background   number, (3,) or (B, 3)
     smooth       interpolate normals: the attribute "normal", or else those of the vertices. Otherwise each
                  face has one
-    cull         do not draw faces turned "back" (away from the camera) or "front". By default both sides are
-                 drawn, and normals of back faces are turned round
+    cull         do not draw faces turned "back" (away from the camera) or "front"; "back" spares materials that are
+                 double-sided. By default both sides are drawn, and normals of back faces are turned round
     backend      of the operations, see `repousse.ops`
 
-    Differentiable in positions, attributes, camera, lights and background; see `Picture` for each of its
-    parts. A mesh behind the camera is no error: the picture is empty.
+    Materials with alpha "mask" are cut out, those with "blend" mixed with what lies behind, in exact order, each
+    surface shaded on its own.
+
+    Differentiable in positions, attributes, materials, textures, camera, lights and background; see `Picture` for each
+    of its parts. A mesh behind the camera is no error: the picture is empty.
 
     Computes in the precision of the mesh, under autocast too.
 
-    TypeError for what is no mesh, camera, light or shader; ValueError for an empty size, and for dtypes, devices or
-    batches that do not match.
+    TypeError for what is no mesh, camera, light or shader; ValueError for an empty size, for textures without "uv",
+    and for dtypes, devices or batches that do not match.
     """
-    check_settings("render", size, supersample, lights, shader)
+    check_settings("render", size, shader, supersample)
+    lights = as_lights(lights)
     _check_scene("render", mesh, camera)
     estimate = _chosen(gradient)
     with torch.autocast(camera.projection.device.type, enabled=False):
-        positions, fragments = _rasterize("render", mesh, camera, size, supersample, cull, backend)
-        points = _surface(mesh, camera, fragments, smooth, supersample, backend)
-        covered = (fragments.face_id >= 0).to(positions.dtype)[..., None]
-        color = _over_background(_shaded(points, lights, shader, covered), covered, background)
-        image = _estimate(estimate, torch.cat((color, covered), -1), mesh, positions, fragments, backend)
-        image = pool(image, supersample)
+        scene = _rasterizer("render", mesh, camera, size, supersample, cull, backend)
+        surfaces = scene.surfaces()
+        nearest = surfaces[0]
+        points = surface(mesh, camera, nearest, smooth=smooth, supersample=supersample, backend=backend)
+        color, opacity = _shaded(points, shader, lights)
+        for fragments in surfaces[1:]:
+            behind = surface(mesh, camera, fragments, smooth=smooth, supersample=supersample, backend=backend)
+            more, alpha = _shaded(behind, shader, lights)
+            color, opacity = color + (1 - opacity) * more, opacity + (1 - opacity) * alpha
+        image = torch.cat((_over_background(color, opacity, background), opacity), -1)
+        image = pool(_estimate(estimate, image, mesh, nearest, backend), supersample)
 
-        share = pool(covered, supersample)
+        share = pool(_covered(nearest), supersample)
         inside = 1 / share.clamp(min=0.5 / supersample**2)  # empty pixels stay 0
         # World to camera z is affine: the mean depth is the depth of the mean position.
         row = camera.world_to_camera[..., 2, :].expand(len(share), 4)[:, None]
@@ -82,7 +90,7 @@ def render(
         normal = pool(points.normal, supersample)
         if supersample > 1:
             normal = torch.nn.functional.normalize(normal, dim=-1)
-        ids = nearest_id(fragments.face_id, fragments.depth, supersample)
+        ids = nearest_id(nearest.face_id, nearest.depth, supersample)
         return Picture(image[..., :3], image[..., 3], depth, normal, ids)
 
 
@@ -97,29 +105,28 @@ def silhouette(
     backend: Backend = "native",
 ) -> Tensor:
     """Only the mask of `render`, float (B, H, W), for the price of a mask."""
-    check_settings("silhouette", size, supersample)
+    check_settings("silhouette", size, lambert, supersample)
     _check_scene("silhouette", mesh, camera)
     estimate = _chosen(gradient)
     with torch.autocast(camera.projection.device.type, enabled=False):
-        positions, fragments = _rasterize("silhouette", mesh, camera, size, supersample, cull, backend)
-        covered = (fragments.face_id >= 0).to(positions.dtype)[..., None]
-        image = _estimate(estimate, covered, mesh, positions, fragments, backend)
+        surfaces = _rasterizer("silhouette", mesh, camera, size, supersample, cull, backend).surfaces()
+        through = 1.0
+        for fragments in surfaces:
+            through = through * (1 - _covered(fragments) * Appearance(mesh, fragments, backend).alpha)
+        image = _estimate(estimate, 1 - through, mesh, surfaces[0], backend)
         return pool(image, supersample).squeeze(-1)
 
 
-def check_settings(
-    caller: str, size: tuple[int, int], supersample: int, lights: Lights = (), shader: Shader = lambert
-) -> None:
-    """Raise if one of them cannot be meant."""
+def check_settings(caller: str, size: tuple[int, int], shader: Shader, supersample: int) -> None:
+    """Raise if `size`, `shader` or `supersample` cannot be meant."""
     if len(size) != 2 or not all(isinstance(side, int) and side >= 1 for side in size):
         raise ValueError(f"{caller}: `size` is (height, width) in whole pixels, at least (1, 1), not {size!r}.")
     if not isinstance(supersample, int) or supersample < 1:
         raise ValueError(f"{caller}: `supersample` counts samples per pixel side: 1 or more, not {supersample!r}.")
-    as_lights(lights)
     if not callable(shader):
         raise TypeError(
-            f"{caller}: `shader` is a function of points and lights, not {type(shader).__name__} {shader!r}. "
-            "See repousse.shading."
+            f"{caller}: `shader` is a function (points, lights) such as lambert, not {type(shader).__name__} "
+            f"{shader!r}."
         )
 
 
@@ -132,7 +139,7 @@ def _check_scene(caller: str, mesh: Mesh, camera: Camera) -> None:
         raise TypeError(f"{caller}: `camera` is a {type(camera).__name__}, not a Camera. See Camera.look_at.")
 
 
-def _rasterize(
+def _rasterizer(
     caller: str,
     mesh: Mesh,
     camera: Camera,
@@ -140,8 +147,8 @@ def _rasterize(
     supersample: int,
     cull: Cull,
     backend: Backend,
-) -> tuple[Tensor, ops.Fragments]:
-    """Clip positions (B, V, 4) or, packed, (V, 4), and what they cover at sample resolution."""
+) -> Rasterizer:
+    """With clip positions (B, V, 4) or, packed, (V, 4), at sample resolution."""
     samples = (size[0] * supersample, size[1] * supersample)
     if mesh.vertex_ranges is None:
         positions = camera.project(mesh.positions, samples)
@@ -154,71 +161,25 @@ def _rasterize(
         padded = torch.nn.utils.rnn.pad_sequence(list(mesh.positions.split(lengths)), batch_first=True)
         clip = camera.project(padded, samples)
         positions = torch.cat([one[:length] for one, length in zip(clip, lengths, strict=True)])
-    return positions, ops.rasterize(positions, mesh.faces, samples, ranges=mesh.ranges, cull=cull, backend=backend)
+    return Rasterizer(mesh, positions, samples, cull, backend)
 
 
-def _surface(
-    mesh: Mesh, camera: Camera, fragments: ops.Fragments, smooth: bool, supersample: int, backend: Backend
-) -> Points:
-    """The points seen, (B, sH, sW, 3), 0 where empty."""
-    wanted = {"position": (mesh.positions, mesh.faces)}
-    if not smooth:
-        normals = face_normals(mesh.positions, mesh.faces)
-        each = torch.arange(mesh.faces.shape[0], dtype=torch.int32, device=mesh.faces.device)
-        wanted["normal"] = (normals, each[:, None].expand(-1, 3).contiguous())
-    elif "normal" in mesh.attributes:
-        wanted["normal"] = (mesh.attributes["normal"].values, mesh.attributes["normal"].faces)
-    else:
-        wanted["normal"] = (vertex_normals(mesh.positions, mesh.faces), mesh.faces)
-    if "color" in mesh.attributes:
-        wanted["color"] = (mesh.attributes["color"].values[..., :3], mesh.attributes["color"].faces)
-    found = _interpolate(wanted, fragments, backend)
-
-    normal = found["normal"]
-    if smooth:
-        normal = torch.nn.functional.normalize(normal, dim=-1)
-    normal = normal * _side_seen(fragments, normal.dtype)
-    color = found.get("color")
-    if color is None:
-        color = (fragments.face_id >= 0).to(normal.dtype)[..., None].expand_as(normal)
-    return Points(
-        found["position"], normal, color, mesh=mesh, camera=camera, fragments=fragments, supersample=supersample
-    )
+def _covered(fragments: ops.Fragments) -> Tensor:
+    """(B, sH, sW, 1): 1 where the sample sees a face."""
+    return (fragments.face_id >= 0).to(fragments.bary.dtype)[..., None]
 
 
-def _interpolate(
-    wanted: dict[str, tuple[Tensor, Tensor]], fragments: ops.Fragments, backend: Backend
-) -> dict[str, Tensor]:
-    """Interpolate (values, faces) of each name; one call for all that share the index."""
-    found: dict[str, Tensor] = {}
-    for index in {id(faces): faces for _, faces in wanted.values()}.values():
-        names = [name for name, (_, faces) in wanted.items() if faces is index]
-        values = [wanted[name][0] for name in names]
-        poses = [v.shape[0] for v in values if v.ndim == 3]
-        if poses:
-            values = [v.expand(poses[0], *v.shape[-2:]) for v in values]
-        together = ops.interpolate(torch.cat(values, -1), index, fragments, backend=backend)
-        found |= dict(zip(names, together.split([v.shape[-1] for v in values], -1), strict=True))
-    return found
-
-
-def _side_seen(fragments: ops.Fragments, dtype: torch.dtype) -> Tensor:
-    """(B, sH, sW, 1): -1 where the sample shows a face that is turned away from the camera, else 1."""
-    ids = fragments.face_id
-    behind = (fragments.facing < 0).expand(len(ids), -1).gather(1, ids.clamp(min=0).flatten(1).long())
-    return (1 - 2 * behind.to(dtype)).view(*ids.shape, 1)
-
-
-def _shaded(points: Points, lights: Lights, shader: Shader, covered: Tensor) -> Tensor:
-    """Colours, 0 where empty."""
-    color = shader(points, as_lights(lights))
+def _shaded(points: Points, shader: Shader, lights: Sequence[Light]) -> tuple[Tensor, Tensor]:
+    """Colours times opacity, and opacity (B, sH, sW, 1); both 0 where empty."""
+    color = shader(points, lights)
     if color.shape != points.color.shape:
         raise ValueError(
             f"render: `shader` returned {tuple(color.shape)} for points {tuple(points.color.shape)}. "
             "It must return one colour per sample."
         )
     # What a shader makes of empty samples may be anything, NaN too.
-    return torch.where(covered > 0, color, 0)
+    opacity = points.covered.to(color.dtype) * points.alpha
+    return torch.where(points.covered, color, 0) * points.alpha, opacity
 
 
 def _chosen(gradient: str | Estimator | None) -> Estimator:
@@ -231,25 +192,18 @@ def _chosen(gradient: str | Estimator | None) -> Estimator:
     return chosen
 
 
-def _estimate(
-    estimate: Estimator,
-    image: Tensor,
-    mesh: Mesh,
-    positions: Tensor,
-    fragments: ops.Fragments,
-    backend: Backend,
-) -> Tensor:
+def _estimate(estimate: Estimator, image: Tensor, mesh: Mesh, fragments: ops.Fragments, backend: Backend) -> Tensor:
     edges = None
     if estimate.uses_crossings:
-        edges = ops.crossings(positions, mesh.topology, fragments, backend=backend)
-    return estimate(image, fragments, edges, positions)
+        edges = ops.crossings(fragments.positions, mesh.topology, fragments, backend=backend)
+    return estimate(image, fragments, edges, fragments.positions)
 
 
-def _over_background(color: Tensor, covered: Tensor, background: float | Sequence[float] | Tensor) -> Tensor:
-    """`color`, which is 0 where empty, with the background there."""
+def _over_background(color: Tensor, opacity: Tensor, background: float | Sequence[float] | Tensor) -> Tensor:
+    """`color`, which is 0 where empty, with the background behind it."""
     value = torch.as_tensor(background, dtype=color.dtype, device=color.device)
     if value.ndim > 2 or (value.ndim and value.shape[-1] != 3):
         raise ValueError(f"render: `background` is a number, (3,) or (B, 3), not {tuple(value.shape)}.")
     if isinstance(background, int | float) and background == 0:
         return color
-    return color + (1 - covered) * (value[:, None, None] if value.ndim == 2 else value)
+    return color + (1 - opacity) * (value[:, None, None] if value.ndim == 2 else value)
