@@ -14,6 +14,8 @@ FILL = "fill_ of the same tensors"
 RASTERIZE = "visibility + barycentrics"
 INTERPOLATE = "interpolate, 3 channels"
 BACKWARD = "interpolate + positions, backward"
+DERIVATIVES = "derivatives of interpolate, 2 channels"
+DERIVATIVES_BACKWARD = "derivatives of interpolate, backward"
 CROSSINGS = "crossing list"
 KATO = "Kato crossings, fwd + bwd"
 KATO_RELEASED = "Kato released, fwd + bwd"
@@ -45,7 +47,7 @@ def _forward_steps(scene: Scene) -> dict[str, Call]:
     face_id, bary, depth = (torch.empty_like(output) for output in fragments[:3])
     # One vertex, because none would be a batch without memory; no face: the kernels clear and write.
     point, no_faces = positions[:, :1].contiguous(), faces[:0]
-    ops = torch.ops.repousse
+    ops, uv_inputs = torch.ops.repousse, _uv_inputs(scene)
     return {
         EMPTY: lambda: rp.rasterize(point, no_faces, size),
         FILL: lambda: (face_id.fill_(-1), bary.fill_(0), depth.fill_(0)),
@@ -53,6 +55,7 @@ def _forward_steps(scene: Scene) -> dict[str, Call]:
         "visibility": lambda: ops.visibility(positions, faces, None, *size, 0),
         "barycentrics": lambda: ops.barycentrics(positions, faces, fragments.face_id),
         INTERPOLATE: lambda: rp.interpolate(colors, faces, fragments),
+        DERIVATIVES: lambda: ops.interpolate_derivatives(*uv_inputs),
         CROSSINGS: lambda: rp.crossings(positions, edges, fragments),
     }
 
@@ -67,7 +70,19 @@ def _backward_steps(scene: Scene) -> dict[str, Call]:
         image = rp.interpolate(colors, faces, rp.rasterize(positions, faces, size))
         return torch.autograd.grad(image, (positions, colors), g_image)
 
-    return {BACKWARD: lambda: backward(*inputs, g_image, True, True), API: api}
+    uv_inputs, of_derivatives = _uv_inputs(scene), torch.ops.repousse.interpolate_derivatives_backward
+    g_steps = torch.stack([g_image[..., :2], g_image[..., 1:]], -1)
+    return {
+        BACKWARD: lambda: backward(*inputs, g_image, True, True),
+        DERIVATIVES_BACKWARD: lambda: of_derivatives(*uv_inputs, g_steps, True, True),
+        API: api,
+    }
+
+
+def _uv_inputs(scene: Scene) -> tuple[Tensor, ...]:
+    """Arguments for derivatives of two channels, as texture coordinates have."""
+    uv = scene.colors[:, :2].contiguous()
+    return uv, scene.faces, scene.positions, scene.faces, scene.fragments.face_id
 
 
 def _kato(scene: Scene, estimator: Kato) -> Call:

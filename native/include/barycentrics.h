@@ -116,9 +116,16 @@ struct Homogeneous {
       g[i][2] += g_depth * bary(i) / w;
       g[i][3] -= g_depth * bary(i) * z / (w * w);
     }
+    double g_f[3];
+    for (int i = 0; i < 3; ++i) g_f[i] = (g_all[i] - mean) / sum;
+    add_edge_gradient(g_f, g);
+  }
+
+  // The same, given the derivative with respect to f.
+  void add_edge_gradient(const double (&g_f)[3], double (&g)[3][4]) const {
     for (int i = 0; i < 3; ++i) {
       const int j = (i + 1) % 3, k = (i + 2) % 3;
-      const double h_j = sign * (g_all[j] - mean) / sum, h_k = sign * (g_all[k] - mean) / sum;
+      const double h_j = sign * g_f[j], h_k = sign * g_f[k];
       const double g_a = b[j] * h_k - b[k] * h_j, g_bb = a[k] * h_j - a[j] * h_k;
       g[i][0] += g_a;
       g[i][1] += g_bb;

@@ -1,13 +1,36 @@
 """Values at mesh corners, carried to the pixels that see them."""
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from torch import Tensor
 
 from repousse.core import checks, native
 from repousse.ops import library
 from repousse.ops.interpolate import reference
+from repousse.ops.interpolate.derivatives import derivatives as _derivatives
 from repousse.ops.rasterize import Fragments
+
+
+@overload
+def interpolate(
+    attributes: Tensor,
+    attribute_faces: Tensor,
+    fragments: Fragments,
+    *,
+    derivatives: Literal[False] = False,
+    backend: Literal["native", "reference"] = "native",
+) -> Tensor: ...
+
+
+@overload
+def interpolate(
+    attributes: Tensor,
+    attribute_faces: Tensor,
+    fragments: Fragments,
+    *,
+    derivatives: Literal[True],
+    backend: Literal["native", "reference"] = "native",
+) -> tuple[Tensor, Tensor]: ...
 
 
 def interpolate(
@@ -15,27 +38,53 @@ def interpolate(
     attribute_faces: Tensor,
     fragments: Fragments,
     *,
+    derivatives: bool = False,
     backend: Literal["native", "reference"] = "native",
-) -> Tensor:
+) -> Tensor | tuple[Tensor, Tensor]:
     """Blend the values at a face's corners with the barycentrics of each pixel that sees the face.
 
     >>> color = interpolate(vertex_colors, mesh.faces, fragments)   # (642, 3) -> (2, 64, 48, 3)
+    >>> uv, uv_steps = interpolate(mesh.uv, mesh.uv_faces, fragments, derivatives=True)   # uv_steps (2, 64, 48, 2, 2)
 
     attributes       float (Va, C)     shared by the images of the batch
                      or (B, Va, C)     one set per image
     attribute_faces  int   (F, 3)      which value belongs to which corner; may differ from `fragments.faces`, so that
                                        a face's neighbours need not share its values (a UV seam)
     fragments        from `rasterize`
+    derivatives      also return how the values change from pixel to pixel, on the pixel's own face
     backend          "native", or "reference" for the slow implementation in PyTorch
 
-    Returns float (B, H, W, C), zero where no face is seen.
+    Returns float (B, H, W, C), zero where no face is seen; with `derivatives` a pair: also (B, H, W, C, 2), d value /
+    d column and d value / d row at the pixel centre, of the perspective-correct interpolation, likewise zero where
+    empty. They are exact (no differences of neighbouring pixels, which may see other faces), so they grow without
+    bound as a face turns edge-on.
 
     Differentiable: in `attributes`, and in `fragments.positions` through the barycentrics (computed in one pass; it
-    bypasses `fragments.bary`, so replacing that tensor does not cut the gradient).
+    bypasses `fragments.bary`, so replacing that tensor does not cut the gradient). So are the derivatives.
 
     Raises IndexError for an index that does not exist, ValueError or TypeError for wrong shapes, dtypes and devices.
     """
     attribute_faces = checks.as_index("interpolate", "attribute_faces", attribute_faces)
+    _check(attributes, attribute_faces, fragments)
+    if backend == "reference":
+        checks.check_indices_slowly(
+            "interpolate", "attribute_faces", attribute_faces, attributes.shape[-2], "attributes"
+        )
+        values = reference.interpolate(attributes, attribute_faces, fragments.face_id, fragments.bary)
+        if not derivatives:
+            return values
+        seen = fragments.positions, fragments.faces, fragments.face_id
+        return values, reference.derivatives(attributes, attribute_faces, *seen)
+    if backend != "native":
+        raise ValueError(f'interpolate: `backend` must be "native" or "reference", got {backend!r}.')
+    corners = checks.as_float32("interpolate", "attributes", attributes), attribute_faces
+    positions = checks.as_float32("interpolate", "fragments.positions", fragments.positions)
+    seen = positions, fragments.faces, fragments.face_id.contiguous()
+    values = _interpolate(*corners, *seen, checks.as_float32("interpolate", "fragments.bary", fragments.bary.detach()))
+    return (values, _derivatives(*corners, *seen)) if derivatives else values
+
+
+def _check(attributes: Tensor, attribute_faces: Tensor, fragments: Fragments) -> None:
     batch = fragments.face_id.shape[0]
     if (
         not isinstance(attributes, Tensor)
@@ -57,21 +106,6 @@ def interpolate(
         )
     checks.same_device(
         "interpolate", attributes=attributes, attribute_faces=attribute_faces, fragments=fragments.face_id
-    )
-    if backend == "reference":
-        checks.check_indices_slowly(
-            "interpolate", "attribute_faces", attribute_faces, attributes.shape[-2], "attributes"
-        )
-        return reference.interpolate(attributes, attribute_faces, fragments.face_id, fragments.bary)
-    if backend != "native":
-        raise ValueError(f'interpolate: `backend` must be "native" or "reference", got {backend!r}.')
-    return _interpolate(
-        checks.as_float32("interpolate", "attributes", attributes),
-        attribute_faces,
-        checks.as_float32("interpolate", "fragments.positions", fragments.positions),
-        fragments.faces,
-        fragments.face_id.contiguous(),
-        checks.as_float32("interpolate", "fragments.bary", fragments.bary.detach()),
     )
 
 

@@ -1,62 +1,11 @@
 // Interpolation of attributes over visible faces, and the fused derivative: attributes and positions in one pass over
 // the picture, without a picture of barycentric gradients in between.
-#include <algorithm>
-
-#include "scatter.h"
+#include "attributes.h"
 
 namespace rp::RP_ISA {
 namespace {
 
-constexpr int kBandRows = 32;  // rows per job of the forward pass
-constexpr int kChunk = 4;      // channels per pass over a block
-
-struct Attributes {
-  const float* values;  // (Va, channels)
-  const int32_t* faces;
-  int64_t channels;
-
-  RP_INLINE const int32_t* corners(int32_t face) const { return faces + 3 * static_cast<int64_t>(face); }
-};
-
-// Up to kChunk channels of each pixel's three corners, as lanes.
-struct Gathered {
-  Floats value[3][kChunk];
-
-  RP_INLINE Gathered() {
-    for (auto& corner : value)
-      for (Floats& channel : corner) channel = Floats{};
-  }
-};
-
-template <int count>
-RP_INLINE Gathered gather(const Attributes& a, Ints ids, int64_t channel) {
-  Gathered g;
-  for_each_face(ids, [&](int32_t face, Mask mask) {
-    const int32_t* corners = a.corners(face);
-    for (int i = 0; i < 3; ++i) {
-      const float* value = a.values + corners[i] * a.channels + channel;
-      for (int c = 0; c < count; ++c) g.value[i][c] = blend(mask, splat(value[c]), g.value[i][c]);
-    }
-  });
-  return g;
-}
-
-// Calls body(channel, integral_constant<count>, last?) for the chunks of all channels.
-template <class Body>
-RP_INLINE void for_each_chunk(int64_t channels, Body&& body) {
-  int64_t channel = 0;
-  for (; channel + kChunk < channels; channel += kChunk) body(channel, std::integral_constant<int, kChunk>{}, false);
-  switch (channels - channel) {
-    case 1:
-      return body(channel, std::integral_constant<int, 1>{}, true);
-    case 2:
-      return body(channel, std::integral_constant<int, 2>{}, true);
-    case 3:
-      return body(channel, std::integral_constant<int, 3>{}, true);
-    case 4:
-      return body(channel, std::integral_constant<int, 4>{}, true);
-  }
-}
+constexpr int kChunk = 4;  // channels per pass over a block
 
 template <class Block>
 void block_forward(const Attributes& a, const Block& block, const int32_t* face_id, const float* bary, float* out) {
@@ -70,7 +19,7 @@ void block_forward(const Attributes& a, const Block& block, const int32_t* face_
   Floats b[3];
   block.read_pairs(bary, b[0], b[1]);
   b[2] = select(ids < 0, Floats{}, (1.0f - b[0]) - b[1]);
-  for_each_chunk(a.channels, [&](int64_t channel, auto count, bool) {
+  for_each_chunk<kChunk>(a.channels, [&](int64_t channel, auto count, bool) {
     const Gathered g = gather<count>(a, ids, channel);
     Floats value[4] = {};
     for (int c = 0; c < count; ++c) value[c] = (b[0] * g.value[0][c] + b[1] * g.value[1][c]) + b[2] * g.value[2][c];
@@ -78,32 +27,11 @@ void block_forward(const Attributes& a, const Block& block, const int32_t* face_
   });
 }
 
-// ---- backward -----------------------------------------------------------------------------------------------------
-
-struct Backward {
-  const float* positions;
-  const Projected* projected;
-  const int32_t* faces;
-  const int32_t* face_id;
-  const float* bary;
-  const float *g_out, *g_out_end;
-  Attributes attributes;
-  int width, height;
-  float* g_attributes;  // null if not wanted; rows of `channels`
-  float* g_positions;   // null if not wanted; rows of 4 as in scatter.h
-};
-
-// Per pixel and corner: what goes to the vertex (position), what to the attribute.
-struct Records {
-  float position[3][4 * kLanes], attribute[3][4 * kLanes];
-};
-
 // The part of the position gradient that a clipped face has, pixel by pixel.
-void special_backward(const Backward& k, int column, int row, int32_t face, uint32_t lanes,
+void clipped_backward(const Backward& k, int column, int row, int32_t face, uint32_t lanes,
                       const float (&g_b)[3][kLanes]) {
-  const int32_t* index = k.faces + 3 * static_cast<int64_t>(face);
   const float* clip[3];
-  for (int i = 0; i < 3; ++i) clip[i] = k.positions + 4 * static_cast<int64_t>(index[i]);
+  k.clip_corners(face, clip);
   double sum[3][4] = {};
   for (; lanes; lanes &= lanes - 1) {
     const int lane = __builtin_ctz(lanes);
@@ -111,35 +39,7 @@ void special_backward(const Backward& k, int column, int row, int32_t face, uint
     const double g_lane[3] = {g_b[0][lane], g_b[1][lane], g_b[2][lane]};
     h.add_gradient(clip, g_lane, 0, sum);
   }
-  for (int i = 0; i < 3; ++i)
-    add_clip_gradient(k.projected[index[i]], k.width / 2.0f, k.height / 2.0f, sum[i],
-                      k.g_positions + 4 * static_cast<int64_t>(index[i]));
-}
-
-// Sums the records of each face's pixels and adds them to its corners.
-template <int count, bool kAttributes, bool kPositions>
-RP_INLINE void add_records(const Backward& k, Ints ids, uint32_t special, int64_t channel, const Records& records) {
-  for_each_face(ids, [&](int32_t face, Mask mask) {
-    Float4 position[3] = {}, attribute[3] = {};
-    for (uint32_t lanes = bits(mask); lanes; lanes &= lanes - 1) {
-      const int at = 4 * __builtin_ctz(lanes);
-      for (int i = 0; i < 3; ++i) {
-        if (kPositions) position[i] += load<Float4>(records.position[i] + at);
-        if (kAttributes) attribute[i] += load<Float4>(records.attribute[i] + at);
-      }
-    }
-    if (kPositions && !(bits(mask) & special)) {
-      const int32_t* corners = k.faces + 3 * static_cast<int64_t>(face);
-      for (int i = 0; i < 3; ++i) add4(k.g_positions + 4 * static_cast<int64_t>(corners[i]), position[i]);
-    }
-    if (kAttributes) {
-      const int32_t* corners = k.attributes.corners(face);
-      for (int i = 0; i < 3; ++i) {
-        float* to = k.g_attributes + corners[i] * k.attributes.channels + channel;
-        for (int c = 0; c < count; ++c) to[c] += attribute[i][c];
-      }
-    }
-  });
+  k.add_clipped(face, sum);
 }
 
 // Fills records.position; returns the lanes whose face is clipped (they are dealt with here).
@@ -147,9 +47,7 @@ template <class Block>
 RP_INLINE uint32_t position_records(const Backward& k, const Block& block, Ints ids, const Floats (&b)[3],
                                     const Floats (&g_b)[3], Records& records) {
   Corners corners;
-  for_each_face(ids, [&](int32_t face, Mask mask) {
-    set_corners(k.projected, k.faces + 3 * static_cast<int64_t>(face), mask, corners);
-  });
+  k.gather_corners(ids, corners);
   const Weights w = weights(corners, block.centre_x(), block.centre_y());
   // Only differences matter. Taken against corner 2 they vanish exactly where a face's attributes are all the same.
   const Floats g_rest[3] = {g_b[0] - g_b[2], g_b[1] - g_b[2], Floats{}};
@@ -159,29 +57,34 @@ RP_INLINE uint32_t position_records(const Backward& k, const Block& block, Ints 
   add_barycentric_gradient(corners, w, g_rest, mean, g_e, g);
   add_edge_gradient(w, g_e, g);
   for (int i = 0; i < 3; ++i) store_rows(records.position[i], g.corner[i]);
-  const Floats sum = (corners.px[0] + corners.px[1]) + corners.px[2];
-  const uint32_t special = bits(sum != sum) & bits(not_negative(ids));
-  if (special) {
+  const uint32_t clipped = clipped_lanes(corners, ids);
+  if (clipped) {
     float g_lanes[3][kLanes];
     for (int i = 0; i < 3; ++i) store(g_lanes[i], g_rest[i]);
     for_each_face(ids, [&](int32_t face, Mask mask) {
-      if (bits(mask) & special) special_backward(k, block.column, block.row, face, bits(mask), g_lanes);
+      if (bits(mask) & clipped) clipped_backward(k, block.column, block.row, face, bits(mask), g_lanes);
     });
   }
-  return special;
+  return clipped;
 }
 
+// What the derivative of interpolation is a function of, besides what every backward pass is given.
+struct Pull {
+  const float* bary;
+  const float *g_out, *g_out_end;
+};
+
 template <bool kAttributes, bool kPositions, class Block>
-void block_backward(const Backward& k, const Block& block) {
+void block_backward(const Backward& k, const Pull& pull, const Block& block) {
   const Ints ids = block.template read<Ints>(k.face_id, -1);
   if (bits(not_negative(ids)) == 0) return;
   Floats b[3];
-  block.read_pairs(k.bary, b[0], b[1]);
+  block.read_pairs(pull.bary, b[0], b[1]);
   b[2] = (1.0f - b[0]) - b[1];
   Floats g_b[3] = {};
   alignas(64) Records records;
-  for_each_chunk(k.attributes.channels, [&](int64_t channel, auto count, bool last) {
-    const Columns g = block.template read_channels<count>(k.g_out, k.attributes.channels, channel, k.g_out_end);
+  for_each_chunk<kChunk>(k.attributes.channels, [&](int64_t channel, auto count, bool last) {
+    const Columns g = block.template read_channels<count>(pull.g_out, k.attributes.channels, channel, pull.g_out_end);
     if constexpr (kAttributes)
       for (int i = 0; i < 3; ++i) store_rows(records.attribute[i], {b[i] * g.x, b[i] * g.y, b[i] * g.z, b[i] * g.w});
     if constexpr (kPositions) {
@@ -190,19 +93,12 @@ void block_backward(const Backward& k, const Block& block) {
       for (int i = 0; i < 3; ++i)
         for (int c = 0; c < count; ++c) g_b[i] += g_channel[c] * value.value[i][c];
       if (last) {
-        const uint32_t special = position_records(k, block, ids, b, g_b, records);
-        return add_records<count, kAttributes, true>(k, ids, special, channel, records);
+        const uint32_t clipped = position_records(k, block, ids, b, g_b, records);
+        return add_records<count, kAttributes, true>(k, ids, clipped, channel, records);
       }
     }
     add_records<count, kAttributes, false>(k, ids, 0, channel, records);
   });
-}
-
-template <class Block>
-RP_INLINE void block_backward(const Backward& k, const Block& block) {
-  if (k.g_attributes && k.g_positions) return block_backward<true, true>(k, block);
-  if (k.g_attributes) return block_backward<true, false>(k, block);
-  block_backward<false, true>(k, block);
 }
 
 }  // namespace
@@ -232,41 +128,15 @@ RP_KERNEL(rp_interpolate_backward)
  int32_t height, int32_t width, int32_t threads, const int32_t* face_id, const float* bary, const float* g_out,
  float* g_attributes, float* g_positions) try {
   const int64_t pixels = static_cast<int64_t>(height) * width;
-  const int64_t all_vertices = packed ? vertices : batch * vertices;
-  const float half_width = width / 2.0f, half_height = height / 2.0f;
-  Projected* projected = nullptr;
-  if (g_positions) {
-    projected = static_cast<Projected*>(scratch(0, (all_vertices + 1) * static_cast<int64_t>(sizeof(Projected))));
-    project(positions, all_vertices, half_width, half_height, threads, projected);
-  }
-  const bool sharing = (g_positions && packed) || (g_attributes && !batched);
-  const int64_t attribute_size = attribute_count * channels;
-  const Schedule schedule(batch, height, (g_positions ? vertices * 16 : 0) + (g_attributes ? attribute_size * 4 : 0),
-                          sharing);
-  const Buffers position_buffers(schedule, g_positions, g_positions ? 4 * vertices : 0, batch, packed != 0, 1);
-  const Buffers attribute_buffers(schedule, g_attributes, g_attributes ? attribute_size : 0, batch, batched == 0, 2);
-  schedule.run(threads, [&](int64_t unit, int64_t b, int64_t strip, int64_t group, bool first) {
-    const auto [begin, end] = schedule.rows(strip, height);
-    const int64_t vertex = packed ? 0 : b * vertices;
-    const Backward k{positions + 4 * vertex,
-                     projected + vertex,
-                     faces,
-                     face_id + b * pixels,
-                     bary + 2 * b * pixels,
-                     g_out + b * pixels * channels,
-                     g_out + batch * pixels * channels,
-                     {attributes + (batched ? b * attribute_size : 0), attribute_faces, channels},
-                     width,
-                     height,
-                     g_attributes ? attribute_buffers.start(unit, group, first) : nullptr,
-                     g_positions ? position_buffers.start(unit, group, first) : nullptr};
-    for_each_block(begin, end, width, height, [&](const auto& block) { block_backward(k, block); });
+  const BackwardCall call{positions, vertices,     faces,           packed != 0, attributes, attribute_count,
+                          channels,  batched != 0, attribute_faces, batch,       height,     width,
+                          threads,   face_id,      g_attributes,    g_positions};
+  call.run(false, [&](const Backward& k, int64_t b, const auto& block) {
+    const Pull pull{bary + 2 * b * pixels, g_out + b * pixels * channels, g_out + batch * pixels * channels};
+    for_wanted(k, [&](auto attributes_too, auto positions_too) {
+      block_backward<attributes_too, positions_too>(k, pull, block);
+    });
   });
-  if (g_attributes) attribute_buffers.finish(threads);
-  if (g_positions) {
-    position_buffers.finish(threads);
-    to_clip_gradients(projected, all_vertices, half_width, half_height, threads, g_positions);
-  }
   return 0;
 } catch (...) {
   return -1;

@@ -314,14 +314,14 @@ def barycentrics(
     points = positions[corner] if ranges is not None else positions[image[:, None], corner]
     clipped = project(points.detach().to(torch.float32), size).unsafe.any(1)
     found = positions.new_zeros((*face_id.shape, 3))
-    for chosen, formula in ((~clipped, _on_screen), (clipped, _homogeneous)):
+    for chosen, formula in ((~clipped, on_screen), (clipped, homogeneous)):
         pixels = image[chosen], row[chosen], column[chosen]
         bary, depth = formula(points[chosen], pixels[1], pixels[2], size)
         found = found.index_put(pixels, torch.cat([bary[:, :2], depth[:, None]], 1).to(found.dtype))
     return found[..., :2], found[..., 2]
 
 
-def _on_screen(points: Tensor, row: Tensor, column: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def on_screen(points: Tensor, row: Tensor, column: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     height, width = size
     x, y, z, w = points.unbind(-1)
     px = (x / w) * (width / 2) + width / 2
@@ -332,7 +332,7 @@ def _on_screen(points: Tensor, row: Tensor, column: Tensor, size: tuple[int, int
     return weights / weights.sum(1, keepdim=True), (e * (z / w)).sum(1) / e.sum(1)
 
 
-def _homogeneous(points: Tensor, row: Tensor, column: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def homogeneous(points: Tensor, row: Tensor, column: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     height, width = size
     x, y, z, w = points.to(torch.float64).unbind(-1)
     a = x - (2 * (column + 0.5).to(x) / width - 1)[:, None] * w
