@@ -2,6 +2,7 @@
 
 from repousse.ops.crossings import Crossings, crossings
 from repousse.ops.interpolate import interpolate
-from repousse.ops.rasterize import Fragments, rasterize
+from repousse.ops.layers import layers
+from repousse.ops.rasterize import Fragments, rasterize, with_face_id
 
-__all__ = ["Crossings", "Fragments", "crossings", "interpolate", "rasterize"]
+__all__ = ["Crossings", "Fragments", "crossings", "interpolate", "layers", "rasterize", "with_face_id"]

@@ -7,16 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from repousse.ops.rasterize.reference import (
-    PLANES,
-    SUBPIXELS,
-    Point,
-    Screen,
-    cut,
-    place,
-    plane_distances,
-    project,
-)
+from repousse.ops.rasterize.clipping import PLANES, SUBPIXELS, Point, cut, place, plane_distances
+from repousse.ops.rasterize.reference import Screen, project
 
 
 class Crossings(NamedTuple):

@@ -1,7 +1,5 @@
 """Which triangle covers each pixel centre, and where inside it the centre lies."""
 
-import operator
-import warnings
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -9,10 +7,7 @@ from torch import Tensor
 
 from repousse.core import checks, native
 from repousse.ops import library
-from repousse.ops.rasterize import reference
-
-MAX_SIZE = 16384  # pixels per side: beyond, int32 edge arithmetic of clipped triangles would overflow
-_CULL = {None: 0, "back": 1, "front": 2}
+from repousse.ops.rasterize import arguments, reference
 
 
 class Fragments(NamedTuple):
@@ -70,55 +65,66 @@ def rasterize(
     Raises IndexError for a face whose index does not exist, ValueError or TypeError for wrong shapes, sizes, dtypes and
     devices. Faces with a NaN or infinite vertex cover nothing and are counted in a RuntimeWarning.
     """
-    height, width = _check_size(size)
-    _check_positions(positions, ranges)
-    if cull not in (None, "back", "front"):
-        raise ValueError(f'rasterize: `cull` must be None, "back" or "front", got {cull!r}.')
+    height, width = arguments.check_size("rasterize", size)
+    arguments.check_positions("rasterize", positions, ranges)
+    arguments.check_cull("rasterize", cull)
     faces = checks.as_index("rasterize", "faces", faces)
     checks.same_device("rasterize", positions=positions, faces=faces)
     if backend == "reference":
         checks.check_indices_slowly("rasterize", "faces", faces, positions.shape[-2], "positions")
-        ranges = None if ranges is None else _checked_ranges(ranges, faces.shape[0])
-        _warn_not_finite(_count_not_finite(positions, faces, ranges))
+        ranges = None if ranges is None else arguments.check_ranges("rasterize", ranges, faces.shape[0])
+        arguments.warn_not_finite("rasterize", arguments.count_not_finite(positions, faces, ranges))
         face_id, facing = reference.visibility(positions.detach(), faces, (height, width), ranges, cull)
         bary, depth = reference.barycentrics(positions, faces, face_id, ranges, (height, width))
         return Fragments(face_id, bary, depth, facing, positions, faces, ranges)
     if backend != "native":
         raise ValueError(f'rasterize: `backend` must be "native" or "reference", got {backend!r}.')
     positions = checks.as_float32("rasterize", "positions", positions)
-    face_id, facing = _visibility(positions.detach(), faces, ranges, height, width, _CULL[cull])
-    bary, depth = _barycentrics(positions, faces, face_id)
+    face_id, facing = _visibility(positions.detach(), faces, ranges, height, width, arguments.CULL[cull])
+    bary, depth = barycentrics(positions, faces, face_id)
     return Fragments(face_id, bary, depth, facing, positions, faces, ranges)
 
 
-def _check_size(size: tuple[int, int]) -> tuple[int, int]:
-    try:
-        height, width = (side if isinstance(side, (int, torch.SymInt)) else operator.index(side) for side in size)
-    except (TypeError, ValueError):
-        raise ValueError(f"rasterize: `size` must be (height, width) in whole pixels, got {size!r}.") from None
-    if not (0 < height <= MAX_SIZE and 0 < width <= MAX_SIZE):
-        raise ValueError(f"rasterize: `size` must be between 1 and {MAX_SIZE} pixels per side, got {height} x {width}.")
-    return height, width
+def with_face_id(
+    fragments: Fragments, face_id: Tensor, *, backend: Literal["native", "reference"] = "native"
+) -> Fragments:
+    """Look at other faces through the same pixels.
 
+    >>> glass, behind = layers(positions, faces, size, count=2)
+    >>> shown = with_face_id(glass, torch.where(transparent, behind.face_id, glass.face_id))
 
-def _check_positions(positions: Tensor, ranges: Tensor | None) -> None:
-    expected = "(B, V, 4)" if ranges is None else "(V, 4) when `ranges` is given"
-    rank = 3 if ranges is None else 2
-    if not isinstance(positions, Tensor) or positions.dim() != rank or positions.shape[-1] != 4:
+    fragments  from `rasterize` or `layers`
+    face_id    int (B, H, W)   for each pixel a face of `fragments.faces`, or -1 for none
+
+    Returns the fragments with these ids, and with the barycentrics and depth that the pixel centres have on them: the
+    very bits of `rasterize` or `layers` where these found the face. A pixel that its face does not cover gets a point
+    on the face's border.
+
+    Differentiable: barycentrics and depth with respect to `fragments.positions`, as those of `rasterize`.
+
+    Raises IndexError for a face that does not exist, ValueError or TypeError for wrong shapes, dtypes and devices.
+    """
+    if not isinstance(face_id, Tensor) or face_id.shape != fragments.face_id.shape:
         raise ValueError(
-            f"rasterize: `positions` must be clip coordinates {expected}, got {checks.describe(positions)}. "
-            "Camera.project makes them from world coordinates."
+            f"with_face_id: `face_id` must be an integer tensor {tuple(fragments.face_id.shape)} like that of the "
+            f"fragments, got {checks.describe(face_id)}."
         )
-    if ranges is not None and not (
-        isinstance(ranges, Tensor)
-        and ranges.dtype in (torch.int32, torch.int64)
-        and ranges.dim() == 2
-        and ranges.shape[1] == 2
-        and ranges.device.type == "cpu"
-    ):
-        raise ValueError(
-            f"rasterize: `ranges` must be an integer tensor (B, 2) on the CPU, got {checks.describe(ranges)}."
-        )
+    if face_id.dtype not in (torch.int32, torch.int64):
+        raise TypeError(f"with_face_id: `face_id` must be int32 or int64, got {checks.describe(face_id)}.")
+    positions, faces = fragments.positions, fragments.faces
+    checks.same_device("with_face_id", positions=positions, face_id=face_id)
+    limit = torch.iinfo(torch.int32)
+    face_id = face_id.clamp(limit.min, limit.max).to(torch.int32).contiguous()
+    if backend == "reference":
+        _check_face_id(faces, face_id)
+        size = face_id.shape[1], face_id.shape[2]
+        bary, depth = reference.barycentrics(positions, faces, face_id, fragments.ranges, size)
+    elif backend == "native":
+        positions = checks.as_float32("with_face_id", "fragments.positions", positions)
+        bary, depth = _barycentrics_of(positions, faces, face_id)
+    else:
+        raise ValueError(f'with_face_id: `backend` must be "native" or "reference", got {backend!r}.')
+    return fragments._replace(face_id=face_id, bary=bary, depth=depth)
 
 
 # ---- visibility: ids only, never differentiable ---------------------------------------------------------------------
@@ -129,7 +135,7 @@ def _visibility_cpu(
 ) -> tuple[Tensor, Tensor]:
     face_id, facing = _visibility_fake(positions, faces, ranges, height, width, cull)
     if ranges is not None:
-        ranges = _checked_ranges(ranges, faces.shape[0])
+        ranges = arguments.check_ranges("rasterize", ranges, faces.shape[0])
         facing.zero_()
     status = native.kernel("rp_visibility", "plplpliiiipp")(
         positions.data_ptr(),
@@ -148,32 +154,8 @@ def _visibility_cpu(
     if status < -1:
         raise checks.index_error("rasterize", "faces", faces, -2 - status, positions.shape[-2], "positions")
     checks.check_status("rasterize", status)
-    _warn_not_finite(status)
+    arguments.warn_not_finite("rasterize", status)
     return face_id, facing
-
-
-def _count_not_finite(positions: Tensor, faces: Tensor, ranges: Tensor | None) -> int:
-    finite = torch.isfinite(positions.detach().float()).all(-1)[..., faces.long()].all(-1)
-    if ranges is None:
-        return int((~finite).sum())
-    return sum(int((~finite[first : first + count]).sum()) for first, count in ranges.tolist())
-
-
-def _warn_not_finite(count: int) -> None:
-    if count > 0:
-        warnings.warn(
-            f"rasterize: {count} faces have a vertex that is NaN or infinite; they cover nothing.",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-
-
-def _checked_ranges(ranges: Tensor, face_count: int) -> Tensor:
-    ranges = ranges.to(torch.int64).contiguous()
-    first, count = ranges[:, 0], ranges[:, 1]
-    if bool(((first < 0) | (count < 0) | (count > face_count - first)).any()):
-        raise IndexError(f"rasterize: `ranges` {ranges.tolist()} reaches beyond the {face_count} faces.")
-    return ranges
 
 
 def _visibility_fake(
@@ -255,7 +237,7 @@ def _backward(ctx: Any, g_bary: Tensor, g_depth: Tensor) -> Any:
     return _barycentrics_backward(positions, faces, face_id, g_bary, g_depth), None, None
 
 
-_barycentrics = library.define(
+barycentrics = library.define(
     "barycentrics(Tensor positions, Tensor faces, Tensor face_id) -> (Tensor bary, Tensor depth)",
     _barycentrics_cpu,
     _barycentrics_fake,
@@ -267,3 +249,31 @@ _barycentrics_backward = library.define(
 )
 library.differentiable("barycentrics", _setup, _backward)
 library.once_differentiable("barycentrics_backward")
+
+
+# ---- the same for ids that somebody else chose ----------------------------------------------------------------------
+
+
+def _check_face_id(faces: Tensor, face_id: Tensor) -> None:
+    if face_id.numel() == 0:
+        return
+    least, most = (int(bound) for bound in torch.aminmax(face_id))
+    if least < -1 or most >= faces.shape[0]:
+        raise IndexError(
+            f"with_face_id: `face_id` holds {least if least < -1 else most}, but the fragments have {faces.shape[0]} "
+            "faces; -1 means none."
+        )
+
+
+def _barycentrics_of_cpu(positions: Tensor, faces: Tensor, face_id: Tensor) -> tuple[Tensor, Tensor]:
+    _check_face_id(faces, face_id)
+    return _barycentrics_cpu(positions, faces, face_id)
+
+
+# An op of its own, so that the check is part of compiled graphs too.
+_barycentrics_of = library.define(
+    "barycentrics_of(Tensor positions, Tensor faces, Tensor face_id) -> (Tensor bary, Tensor depth)",
+    _barycentrics_of_cpu,
+    _barycentrics_fake,
+)
+library.differentiable("barycentrics_of", _setup, _backward)

@@ -6,14 +6,14 @@ for bit. Slow: a Python loop walks the faces.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-SUBPIXELS = 256
-GUARD = 64  # |x| and |y| up to 64 w are left alone; further out a triangle is clipped
+from repousse.ops.rasterize.clipping import GUARD, SUBPIXELS, Point, clip_polygon, place
+
 WIDE = 64 * SUBPIXELS
 UNDRAWN = {None: (0,), "back": (0, -1), "front": (0, 1)}  # facings
 
@@ -32,16 +32,6 @@ class Screen(NamedTuple):
     zeta: Tensor
     unsafe: Tensor
     finite: Tensor
-
-
-class Point(NamedTuple):
-    """A corner in clip space, in float64; `corner` is its index in the face or edge, -1 for a new one."""
-
-    x: float
-    y: float
-    z: float
-    w: float
-    corner: int
 
 
 class Pieces(NamedTuple):
@@ -80,6 +70,19 @@ def visibility(
     Returns `face_id` int32 (B, H, W), -1 where empty, and `facing` int8 (B, F), or (1, F) with `ranges`:
     +1 front, -1 back, 0 degenerate, not finite, or in no range. Not differentiable.
     """
+    face_id, facing = draw_images(positions, faces, size, ranges, cull, _nearest)
+    return torch.stack(face_id) if face_id else torch.empty((0, *size), dtype=torch.int32), facing
+
+
+def draw_images(
+    positions: Tensor,
+    faces: Tensor,
+    size: tuple[int, int],
+    ranges: Tensor | None,
+    cull: str | None,
+    draw: Callable[[Pieces, tuple[int, int]], Tensor],
+) -> tuple[list[Tensor], Tensor]:
+    """What `draw` makes of each image's triangles, and `facing`; arguments as for `visibility`."""
     positions = positions.detach().to(device="cpu", dtype=torch.float32)
     faces = faces.detach().to(device="cpu", dtype=torch.int64)
     images = positions[None] if ranges is not None else positions
@@ -90,16 +93,12 @@ def visibility(
         spans = [(positions, facing[0], first, count) for first, count in ranges.tolist()]
         listed = [torch.arange(first, first + count) for _, _, first, count in spans]
         facing[0] *= torch.isin(torch.arange(len(faces)), torch.cat([torch.arange(0), *listed]))
-    face_id = []
+    drawings = []
     for vertices, sides, first, count in spans:
         drawn = torch.arange(first, first + count)
         drawn = drawn[~torch.isin(sides[drawn], torch.tensor(UNDRAWN[cull], dtype=torch.int8))]
-        face_id.append(_draw(_pieces(vertices, faces, drawn, size), size))
-    empty = torch.empty((0, *size), dtype=torch.int32)
-    return (
-        torch.stack(face_id) if face_id else empty,
-        torch.stack(facing) if facing else torch.empty((0, len(faces)), dtype=torch.int8),
-    )
+        drawings.append(draw(_pieces(vertices, faces, drawn, size), size))
+    return drawings, torch.stack(facing) if facing else torch.empty((0, len(faces)), dtype=torch.int8)
 
 
 def project(vertices: Tensor, size: tuple[int, int]) -> Screen:
@@ -141,53 +140,7 @@ def _area(x: Tensor, y: Tensor) -> Tensor:
     return (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
 
 
-# Clipping (step 6) -----------------------------------------------------------------------------------------
-
-
-def plane_distances(point: Point) -> tuple[float, ...]:
-    """How far inside the six planes a point is, in the order in which they clip."""
-    x, y, z, w, _ = point
-    return (z, w - z, x + GUARD * w, GUARD * w - x, y + GUARD * w, GUARD * w - y)
-
-
-PLANES = range(6)
-
-
-def cut(inner: Point, outer: Point, plane: int) -> Point:
-    """Where the segment meets the plane; from the inner to the outer end, whichever way a face runs."""
-    inside, outside = plane_distances(inner)[plane], plane_distances(outer)[plane]
-    t = inside / (inside - outside)
-    return Point(*(i + (o - i) * t for i, o in zip(inner[:4], outer[:4], strict=True)), corner=-1)
-
-
-def clip_polygon(polygon: Sequence[Point]) -> list[Point]:
-    """Sutherland-Hodgman. A first corner that survives stays the first."""
-    points = list(polygon)
-    for plane in PLANES:
-        kept = []
-        for here, there in zip(points, points[1:] + points[:1], strict=True):
-            here_in, there_in = (plane_distances(p)[plane] >= 0 for p in (here, there))
-            if here_in:
-                kept.append(here)
-            if here_in != there_in:
-                kept.append(cut(here, there, plane) if here_in else cut(there, here, plane))
-        points = kept
-    return points
-
-
-def place(point: Point, size: tuple[int, int]) -> tuple[int, int, float] | None:
-    """A new corner on the screen in float64: (X, Y, zeta), or None where the division is meaningless.
-
-    A polygon reaches w = 0 only at the eye itself, which only a face seen edge-on contains: such a face
-    covers nothing. The factor 2 leaves room for rounding, which moves a corner beside the eye anywhere.
-    """
-    height, width = size
-    x, y, z, w, _ = point
-    if not (w > 0 and abs(x) <= 2 * GUARD * w and abs(y) <= 2 * GUARD * w):
-        return None
-    snap_x = round(((x / w) * (width / 2) + width / 2) * SUBPIXELS)
-    snap_y = round(((y / w) * (height / 2) + height / 2) * SUBPIXELS)
-    return snap_x, snap_y, z / w
+# Coverage and depth (steps 4 to 6) ------------------------------------------------------------------------
 
 
 def _clipped_triangles(
@@ -204,9 +157,6 @@ def _clipped_triangles(
     if None in placed:
         return []
     return [[placed[0], placed[k], placed[k + 1]] for k in range(1, len(placed) - 1)]
-
-
-# Coverage and depth (steps 4 and 5) ------------------------------------------------------------------------
 
 
 def _pieces(vertices: Tensor, faces: Tensor, drawn: Tensor, size: tuple[int, int]) -> Pieces:
@@ -246,9 +196,18 @@ def _depth_planes(pieces: Pieces, dtype: torch.dtype) -> tuple[Tensor, Tensor, T
     return zx.to(torch.float32), zy.to(torch.float32), zb.to(torch.float32)
 
 
-def _draw(pieces: Pieces, size: tuple[int, int]) -> Tensor:
+def _nearest(pieces: Pieces, size: tuple[int, int]) -> Tensor:
     nearest = torch.full(size, math.inf, dtype=torch.float32)
     face_id = torch.full(size, -1, dtype=torch.int32)
+    for face, box, covered, z in covered_boxes(pieces, size):
+        wins = covered & (z < nearest[box])  # strictly: among equals the lowest face, drawn first, stays
+        nearest[box] = torch.where(wins, z, nearest[box])
+        face_id[box] = torch.where(wins, face, face_id[box])
+    return face_id
+
+
+def covered_boxes(pieces: Pieces, size: tuple[int, int]) -> Iterator[tuple[int, tuple[slice, slice], Tensor, Tensor]]:
+    """For each triangle its face, the part of the image it may touch, and coverage and depth of the pixels there."""
     narrow, precise = (_depth_planes(pieces, dtype) for dtype in (torch.float32, torch.float64))
     planes = torch.stack([torch.where(pieces.precise, p, n) for n, p in zip(narrow, precise, strict=True)], 1)
     zeta = pieces.zeta.to(torch.float32)
@@ -264,10 +223,7 @@ def _draw(pieces: Pieces, size: tuple[int, int]) -> Tensor:
         z = (zb + zx * column.to(torch.float32)) + zy * row.to(torch.float32)
         z = torch.minimum(torch.maximum(z, lowest[n]), highest[n])
         box = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-        wins = covered & (z < nearest[box])  # strictly: among equals the lowest face, drawn first, stays
-        nearest[box] = torch.where(wins, z, nearest[box])
-        face_id[box] = torch.where(wins, pieces.face[n].to(torch.int32), face_id[box])
-    return face_id
+        yield int(pieces.face[n]), box, covered, z
 
 
 def _centres(corners: list[int], length: int) -> Tensor:

@@ -96,7 +96,8 @@ RP_INLINE void store_small(const Faces& f, Stored& s) {
   store(s.row_end, f.row_end);
 }
 
-RP_INLINE void draw_small(const Strip& strip, const Stored& s, int lane, int32_t id) {
+template <class Target>
+RP_INLINE void draw_small(const Target& target, const Stored& s, int lane, int32_t id) {
   const Plane plane{s.zb[lane],        s.zx[lane], s.zy[lane], s.z_min[lane], s.z_max[lane], s.anchor_column[lane],
                     s.anchor_row[lane]};
   const int left = s.column_begin[lane] & ~(kBlockWidth - 1), top = s.row_begin[lane] & ~(kBlockHeight - 1);
@@ -109,13 +110,13 @@ RP_INLINE void draw_small(const Strip& strip, const Stored& s, int lane, int32_t
   Ints e2 = s.e[2][lane] + a2 * columns + b2 * rows;
   const Floats first_offset = to_float(columns + (left - plane.column));
   Floats row_offset = to_float(rows + (top - plane.row));
-  Block* blocks = &strip.at(left, top);
-  for (int row = top; row <= bottom; row += kBlockHeight, blocks += strip.blocks_per_row) {
+  Block* blocks = target.at(left, top);
+  for (int row = top; row <= bottom; row += kBlockHeight, blocks += target.row_step()) {
     const Floats row_part = plane.at_row(row_offset);
     Ints f0 = e0, f1 = e1, f2 = e2;
     Floats offset = first_offset;
     for (int i = 0; i <= last; ++i) {
-      draw_block(blocks[i], f0 | f1 | f2, plane.at(offset, row_part), id);
+      target.draw(blocks + i * target.step(), f0 | f1 | f2, plane.at(offset, row_part), id);
       f0 += a0 * kBlockWidth;
       f1 += a1 * kBlockWidth;
       f2 += a2 * kBlockWidth;
@@ -130,7 +131,8 @@ RP_INLINE void draw_small(const Strip& strip, const Stored& s, int lane, int32_t
 
 // Faces whose box is at most 2x2 pixels: all of the group at once, pixel by pixel of the box. They come after the
 // group's other faces, so ties are decided here.
-RP_INLINE void draw_tiny(const Strip& strip, const Faces& f, uint32_t lanes, int32_t first_id) {
+template <class Target>
+RP_INLINE void draw_tiny(const Target& target, const Faces& f, uint32_t lanes, int32_t first_id) {
   alignas(64) int32_t columns[kLanes], rows[kLanes];
   alignas(64) float depth[kLanes];
   store(columns, f.column_begin);
@@ -146,13 +148,8 @@ RP_INLINE void draw_tiny(const Strip& strip, const Faces& f, uint32_t lanes, int
     store(depth, min(max((f.zb + f.zx * column_offset) + f.zy * row_offset, f.z_min), f.z_max));
     for (; hits; hits &= hits - 1) {
       const int lane = __builtin_ctz(hits), column = columns[lane] + x, row = rows[lane] + y;
-      Block& block = strip.at(column, row);
       const int at = (row & (kBlockHeight - 1)) * kBlockWidth + (column & (kBlockWidth - 1));
-      const uint32_t id = static_cast<uint32_t>(first_id + lane);
-      if (depth[lane] < block.z[at] || (depth[lane] == block.z[at] && id < static_cast<uint32_t>(block.id[at]))) {
-        block.z[at] = depth[lane];
-        block.id[at] = static_cast<int32_t>(id);
-      }
+      target.draw_pixel(target.at(column, row), at, depth[lane], first_id + lane);
     }
   }
 }
@@ -171,8 +168,9 @@ RP_INLINE void write_facing(int8_t* facing, Ints area, uint32_t valid) {
 #endif
 }
 
-// Draws faces [group, group + kLanes) below image.face_end onto the strip.
-RP_INLINE void draw_group(const Image& image, const Strip& strip, const int32_t* indices, int64_t group,
+// Draws faces [group, group + kLanes) below image.face_end onto the target.
+template <class Target>
+RP_INLINE void draw_group(const Image& image, const Target& target, const int32_t* indices, int64_t group,
                           uint32_t valid) {
   Faces f;
   load_faces(image, indices, f);
@@ -180,8 +178,8 @@ RP_INLINE void draw_group(const Image& image, const Strip& strip, const int32_t*
   if (image.facing) write_facing(image.facing + group, f.area, valid);
   f.column_begin = max(f.column_begin, Ints{});
   f.column_end = min(f.column_end, splat(image.width - 1));
-  f.row_begin = max(f.row_begin, splat(strip.row_begin));
-  f.row_end = min(f.row_end, splat(strip.row_end - 1));
+  f.row_begin = max(f.row_begin, splat(target.row_begin));
+  f.row_end = min(f.row_end, splat(target.row_end - 1));
   const Ints in_box = (f.column_begin <= f.column_end) & (f.row_begin <= f.row_end);
   const uint32_t live = bits(in_box) & valid & ~special & ~culled(image, f.area);
   if ((live | special) == 0) return;
@@ -195,14 +193,14 @@ RP_INLINE void draw_group(const Image& image, const Strip& strip, const int32_t*
     for (; rest; rest &= rest - 1) {
       const int lane = __builtin_ctz(rest);
       if (special >> lane & 1) {
-        const int8_t facing = draw_special(image, strip, group + lane);
+        const int8_t facing = draw_special(image, target, group + lane);
         if (image.facing) image.facing[group + lane] = facing;
       } else {
-        draw_small(strip, stored, lane, static_cast<int32_t>(group + lane));
+        draw_small(target, stored, lane, static_cast<int32_t>(group + lane));
       }
     }
   }
-  if (tiny) draw_tiny(strip, f, tiny, static_cast<int32_t>(group));
+  if (tiny) draw_tiny(target, f, tiny, static_cast<int32_t>(group));
 }
 
 }  // namespace rp::RP_ISA

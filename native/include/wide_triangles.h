@@ -18,15 +18,16 @@ struct Corner {
   double zeta;
 };
 
-inline void draw_wide(const Image& image, const Strip& strip, const Corner (&c)[3], int32_t id) {
+template <class Target>
+void draw_wide(const Image& image, const Target& target, const Corner (&c)[3], int32_t id) {
   const int64_t area = (c[1].X - c[0].X) * (c[2].Y - c[0].Y) - (c[2].X - c[0].X) * (c[1].Y - c[0].Y);
   if (area == 0) return;
   const auto [x_min, x_max] = std::minmax({c[0].X, c[1].X, c[2].X});
   const auto [y_min, y_max] = std::minmax({c[0].Y, c[1].Y, c[2].Y});
   const int64_t column_begin = std::max<int64_t>((x_min + 127) >> kSnapBits, 0);
   const int64_t column_end = std::min<int64_t>((x_max - 128) >> kSnapBits, image.width - 1);
-  const int64_t row_begin = std::max<int64_t>((y_min + 127) >> kSnapBits, strip.row_begin);
-  const int64_t row_end = std::min<int64_t>((y_max - 128) >> kSnapBits, strip.row_end - 1);
+  const int64_t row_begin = std::max<int64_t>((y_min + 127) >> kSnapBits, target.row_begin);
+  const int64_t row_end = std::min<int64_t>((y_max - 128) >> kSnapBits, target.row_end - 1);
   if (column_begin > column_end || row_begin > row_end) return;
 
   const double s = 256.0 / static_cast<double>(area);
@@ -80,13 +81,24 @@ inline void draw_wide(const Image& image, const Strip& strip, const Corner (&c)[
             static_cast<int32_t>(e) + static_cast<int32_t>(a) * lane_column() + static_cast<int32_t>(b) * lane_row();
       }
       const Floats offset = to_float(splat(static_cast<int32_t>(column - plane.column)) + lane_column());
-      draw_block(strip.at(static_cast<int>(column), static_cast<int>(row)), outside, plane.at(offset, row_part), id);
+      target.draw(target.at(static_cast<int>(column), static_cast<int>(row)), outside, plane.at(offset, row_part), id);
     }
   }
 }
 
+// Draws what clipping left of a face, a polygon, as triangles around its first corner. Once snapped, these may overlap.
+template <class Target>
+void draw_polygon(const Image& image, const Target& target, const Corner (&corners)[kMaxClipped], int count,
+                  int32_t id) {
+  for (int i = 2; i < count; ++i) {
+    const Corner piece[3] = {corners[0], corners[i - 1], corners[i]};
+    draw_wide(image, target, piece, id);
+  }
+}
+
 // A face that is wide, or has vertices that cannot be projected. Returns its facing.
-inline int8_t draw_special(const Image& image, const Strip& strip, int64_t face) {
+template <class Target>
+int8_t draw_special(const Image& image, const Target& target, int64_t face) {
   const int32_t* index = image.faces + 3 * face;
   ClipVertex polygon[kMaxClipped];
   bool safe = true;
@@ -108,7 +120,7 @@ inline int8_t draw_special(const Image& image, const Strip& strip, int64_t face)
     const Corner corners[3] = {snapped(0), snapped(1), snapped(2)};
     const int64_t area = (corners[1].X - corners[0].X) * (corners[2].Y - corners[0].Y) -
                          (corners[2].X - corners[0].X) * (corners[1].Y - corners[0].Y);
-    if (visible(static_cast<double>(area))) draw_wide(image, strip, corners, static_cast<int32_t>(face));
+    if (visible(static_cast<double>(area))) draw_wide(image, target, corners, static_cast<int32_t>(face));
     return static_cast<int8_t>((area < 0) - (area > 0));
   }
   const ClipVertex a = polygon[0], b = polygon[1], c = polygon[2];
@@ -125,10 +137,7 @@ inline int8_t draw_special(const Image& image, const Strip& strip, int64_t face)
       else
         drawable = drawable && place(v, half_width, half_height, corners[i].X, corners[i].Y, corners[i].zeta);
     }
-    for (int i = 2; drawable && i < count; ++i) {
-      const Corner piece[3] = {corners[0], corners[i - 1], corners[i]};
-      draw_wide(image, strip, piece, static_cast<int32_t>(face));
-    }
+    if (drawable) draw_polygon(image, target, corners, count, static_cast<int32_t>(face));
   }
   return static_cast<int8_t>((area < 0) - (area > 0));
 }
