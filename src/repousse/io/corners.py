@@ -115,11 +115,12 @@ def concatenate(parts: list[Corners]) -> Corners:
             base += len(rows)
         whole.attributes[name] = np.concatenate(values), np.concatenate(indices)
     whole.notes = list(dict.fromkeys(note for part in parts for note in part.notes))
-    whole.materials, whole.material_id = _concatenated_materials(parts)
+    whole.materials, whole.material_id = concatenated_materials(parts)
     return whole
 
 
-def _concatenated_materials(parts: list[Corners]) -> tuple[list[Material], np.ndarray | None]:
+def concatenated_materials(parts: list[Corners]) -> tuple[list[Material], np.ndarray | None]:
+    """`materials` and `material_id` for the faces of all parts, in order."""
     if all(part.material_id is None for part in parts):
         return [], None
     numbers: dict[Material, int] = {}  # materials are equal if they are the same object

@@ -12,10 +12,12 @@ from repousse.geometry import Attribute, Material, Mesh
 
 from .corners import Corners, weld
 from .files import read_bytes, write_bytes
+from .glb import write_glb
+from .gltf import read_gltf
 from .obj import read_obj, write_obj
 from .off import read_off, write_off
 from .ply import read_ply, write_ply
-from .scenes import read_gltf, read_stl, write_glb, write_stl
+from .stl import read_stl, write_stl
 
 _READERS: dict[str, Callable[[bytes, Path], Corners]] = {
     ".obj": read_obj,
