@@ -175,9 +175,8 @@ def test_gltf_scene(tmp_path, ending):
         path = tmp_path / "model.gltf"
     else:
         path = write(tmp_path, "a.glb", exported)
-    with pytest.warns(UserWarning, match="materials .* were not loaded"):
-        mesh = load(path)
-    assert (len(mesh.positions), len(mesh.faces)) == (16, 24)
+    mesh = load(path)
+    assert (len(mesh.positions), len(mesh.faces), len(mesh.materials)) == (16, 24, 1)
     corners = mesh.positions[mesh.faces.long()].double()
     volumes = torch.linalg.det(corners).reshape(2, 12).sum(1) / 6
     torch.testing.assert_close(volumes, torch.tensor([1.0, 8.0], dtype=torch.float64))

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from repousse.geometry import Material
+
 # What a corner without a value gets, if other corners of the mesh have one. Normals have no sensible
 # stand-in.
 _MISSING = {"uv": 0.0, "color": 1.0}
@@ -17,12 +19,16 @@ class Corners:
     faces       int64 (F, 3)
     attributes  name -> (values float64 (N, C), index of each face corner int64 (F, 3), -1 where it has none)
     notes       what the file held and a mesh does not, in words
+    materials   of the faces; the same object is the same material
+    material_id int64 (F,)  which of `materials` each face has, -1 where it has none; None: no face has any
     """
 
     positions: np.ndarray
     faces: np.ndarray
     attributes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    materials: list[Material] = field(default_factory=list)
+    material_id: np.ndarray | None = None
 
     def check(self, what: str) -> None:
         """Raise ValueError if there are no faces, an index has no vertex, or a number is not finite."""
@@ -47,8 +53,21 @@ class Corners:
                 row = int(broken.argmax())
                 raise ValueError(f"{what}: {name} {row} (counted from 0) is {values[row].tolist()}, not finite")
 
+        if self.material_id is not None:
+            wrong = (self.material_id < -1) | (self.material_id >= len(self.materials))
+            if wrong.any():
+                face = int(wrong.argmax())
+                raise ValueError(
+                    f"{what}: face {face} refers to material {self.material_id[face]} (counted from 0), "
+                    f"but there are {len(self.materials)}"
+                )
+
     def fill(self) -> None:
-        """Give corners without a value a neutral one; drop an attribute that has none."""
+        """Give corners without a value a neutral one; drop an attribute that has none.
+
+        Likewise faces without a material get a plain one, if others have any, and materials without faces go.
+        """
+        self._fill_materials()
         for name, (values, faces) in list(self.attributes.items()):
             without = int((faces < 0).any(-1).sum())
             if not without:
@@ -62,9 +81,19 @@ class Corners:
             self.attributes[name] = np.concatenate((values, neutral)), filled
             self.notes.append(f"{without} of {len(faces)} faces have no {name}, theirs is {_MISSING[name]:g}")
 
+    def _fill_materials(self) -> None:
+        if self.material_id is None or (self.material_id < 0).all():
+            self.materials, self.material_id = [], None
+            return
+        if (self.material_id < 0).any():
+            self.material_id = np.where(self.material_id < 0, len(self.materials), self.material_id)
+            self.materials = [*self.materials, Material()]
+        used, self.material_id = np.unique(self.material_id, return_inverse=True)
+        self.materials = [self.materials[i] for i in used]
+
 
 def concatenate(parts: list[Corners]) -> Corners:
-    """All parts as one mesh, in order."""
+    """All parts as one mesh, in order. A material that several parts have appears once."""
     if len(parts) == 1:
         return parts[0]
     faces, base = [], 0
@@ -86,7 +115,23 @@ def concatenate(parts: list[Corners]) -> Corners:
             base += len(rows)
         whole.attributes[name] = np.concatenate(values), np.concatenate(indices)
     whole.notes = list(dict.fromkeys(note for part in parts for note in part.notes))
+    whole.materials, whole.material_id = concatenated_materials(parts)
     return whole
+
+
+def concatenated_materials(parts: list[Corners]) -> tuple[list[Material], np.ndarray | None]:
+    """`materials` and `material_id` for the faces of all parts, in order."""
+    if all(part.material_id is None for part in parts):
+        return [], None
+    numbers: dict[Material, int] = {}  # materials are equal if they are the same object
+    ids = []
+    for part in parts:
+        if part.material_id is None:
+            ids.append(np.full(len(part.faces), -1))
+            continue
+        new = [numbers.setdefault(material, len(numbers)) for material in part.materials]
+        ids.append(np.array([*new, -1])[part.material_id])  # -1 finds the last one
+    return list(numbers), np.concatenate(ids)
 
 
 def weld(values: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from repousse.geometry import Attribute, Mesh
+from repousse.geometry import Attribute, Material, Mesh
 
 from .corners import Corners, weld
 from .files import read_bytes, write_bytes
+from .glb import write_glb
+from .gltf import read_gltf
 from .obj import read_obj, write_obj
 from .off import read_off, write_off
 from .ply import read_ply, write_ply
-from .scenes import read_gltf, read_stl, write_glb, write_stl
+from .stl import read_stl, write_stl
 
 _READERS: dict[str, Callable[[bytes, Path], Corners]] = {
     ".obj": read_obj,
@@ -33,6 +35,7 @@ _HOLDS = {
     ".off": {"uv": (2,), "normal": (3,), "color": (3, 4)},
     ".glb": {"uv": (2,), "normal": (3,), "color": (3, 4)},
 }
+_HOLDS_MATERIALS = (".glb",)
 
 
 def load(path: str | os.PathLike[str], *, dtype: torch.dtype = torch.float32) -> Mesh:
@@ -71,7 +74,11 @@ def load(path: str | os.PathLike[str], *, dtype: torch.dtype = torch.float32) ->
     }
     if corners.notes:
         warnings.warn(f"load: {path}: {'; '.join(corners.notes)}", stacklevel=2)
-    return Mesh(positions, faces, attributes)
+    materials = corners.materials
+    if dtype != torch.float32:  # what readers make
+        materials = [material.to(dtype) for material in materials]
+    material_id = None if corners.material_id is None else torch.from_numpy(corners.material_id.astype(np.int32))
+    return Mesh(positions, faces, attributes, materials=tuple(materials), material_id=material_id)
 
 
 def save(path: str | os.PathLike[str], mesh: Mesh) -> None:
@@ -98,6 +105,10 @@ def save(path: str | os.PathLike[str], mesh: Mesh) -> None:
         elif values.shape[1] not in _HOLDS[kind].get(name, ()):
             corners.notes.append(f"attribute {name!r} with {values.shape[1]} channels")
             del corners.attributes[name]
+    if kind not in _HOLDS_MATERIALS:
+        lost = [repr(m.name or f"#{i}") for i, m in enumerate(corners.materials) if not _is_plain(m)]
+        corners.notes += [f"the materials {', '.join(lost)}"] if lost else []
+        corners.materials, corners.material_id = [], None
     double = mesh.positions.dtype == torch.float64
     digits = 17 if double else 9  # as many as it takes to read the same numbers again
     writers: dict[str, Callable[[], bytes]] = {
@@ -142,4 +153,19 @@ def _corners(mesh: Mesh) -> Corners:
         return tensor.detach().cpu().numpy().astype(np.int64 if tensor.dtype == torch.int32 else np.float64)
 
     attributes = {name: (numbers(a.values), numbers(a.faces)) for name, a in mesh.attributes.items()}
-    return Corners(numbers(mesh.positions), numbers(mesh.faces), attributes)
+    material_id = None if mesh.material_id is None else numbers(mesh.material_id)
+    return Corners(
+        numbers(mesh.positions),
+        numbers(mesh.faces),
+        attributes,
+        materials=list(mesh.materials),
+        material_id=material_id,
+    )
+
+
+def _is_plain(material: Material) -> bool:
+    """Whether it looks like no material at all."""
+    if any(material.textures()) or material.alpha == "mask":
+        return False
+    plain = {"base_color": 1.0, "metallic": 0.0, "roughness": 1.0, "emission": 0.0}
+    return all(bool((torch.as_tensor(getattr(material, name)) == value).all()) for name, value in plain.items())

@@ -2,7 +2,6 @@
 
 import io
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from .files import read_bytes, write_bytes
+from .images import eight_bits, fractions, open_picture
 
 
 def save_png(path: str | os.PathLike[str], image: Tensor | np.ndarray) -> None:
@@ -64,28 +64,8 @@ def load_image(path: str | os.PathLike[str]) -> Tensor:
     decodes to more pixels than Pillow deems safe (`PIL.Image.MAX_IMAGE_PIXELS`).
     """
     path = Path(path)
-    data = read_bytes("load_image", path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
-            image.load()
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"load_image: {path} is suspiciously large ({error}); if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS"
-        ) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ValueError(f"load_image: {path} is not an intact picture ({error})") from error
-    if image.mode in ("I;16", "I;16B", "I;16L", "I"):
-        pixels, largest = np.asarray(image).astype(np.float32), 65535
-    elif image.mode == "F":
-        pixels, largest = np.asarray(image), 1
-    else:
-        alpha = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-        grey = image.mode in ("1", "L") and not alpha
-        pixels, largest = np.asarray(image.convert("RGBA" if alpha else "L" if grey else "RGB")), 255
-    pixels = np.asarray(pixels, dtype=np.float32) / np.float32(largest)
-    return torch.from_numpy(pixels.reshape(image.height, image.width, -1))
+    image = open_picture(read_bytes("load_image", path), f"load_image: {path}")
+    return torch.from_numpy(fractions(image))
 
 
 def _pixels(caller: str, image: Tensor | np.ndarray, dimensions: tuple[int, ...]) -> np.ndarray:
@@ -107,7 +87,7 @@ def _pixels(caller: str, image: Tensor | np.ndarray, dimensions: tuple[int, ...]
         raise ValueError(f"{caller}: expected float in [0, 1] or uint8, got {array.dtype}")
     if np.isnan(array).any():
         raise ValueError(f"{caller}: {int(np.isnan(array).sum())} values of the picture are not a number (NaN)")
-    return np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
+    return eight_bits(array)
 
 
 def _palette(frames: np.ndarray) -> Image.Image:
