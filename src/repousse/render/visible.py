@@ -90,7 +90,7 @@ class Rasterizer:
             reached &= ~(shows & (alpha >= 1)) if blend else ~shows
         more = bool((reached & (layers[-1].face_id >= 0)).any())
         ids = torch.stack(seen)
-        ids = ids.gather(0, (ids < 0).to(torch.uint8).argsort(0, stable=True))  # no gaps: what is seen comes first
+        ids = ids.gather(0, (ids < 0).to(torch.uint8).argsort(dim=0, stable=True))  # no gaps: what is seen comes first
         return layers[0], [face_id for i, face_id in enumerate(ids) if i == 0 or bool((face_id >= 0).any())], more
 
 
