@@ -3,5 +3,6 @@
 from repousse.ops.crossings import Crossings, crossings
 from repousse.ops.interpolate import interpolate
 from repousse.ops.rasterize import Fragments, rasterize
+from repousse.ops.texture import texture
 
-__all__ = ["Crossings", "Fragments", "crossings", "interpolate", "rasterize"]
+__all__ = ["Crossings", "Fragments", "crossings", "interpolate", "rasterize", "texture"]
