@@ -4,5 +4,15 @@ from repousse.ops.crossings import Crossings, crossings
 from repousse.ops.interpolate import interpolate
 from repousse.ops.layers import layers
 from repousse.ops.rasterize import Fragments, rasterize, with_face_id
+from repousse.ops.texture import texture
 
-__all__ = ["Crossings", "Fragments", "crossings", "interpolate", "layers", "rasterize", "with_face_id"]
+__all__ = [
+    "Crossings",
+    "Fragments",
+    "crossings",
+    "interpolate",
+    "layers",
+    "rasterize",
+    "texture",
+    "with_face_id",
+]

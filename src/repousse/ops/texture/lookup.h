@@ -1,0 +1,185 @@
+// What the pixels of a block read: the image of each, its texels on two levels, and their weights.
+#pragma once
+#include "footprint.h"
+
+namespace rp::RP_ISA {
+
+// The inputs of a call. Images of pixels that have no `which`: one for all pictures, or one per picture.
+struct Inputs {
+  const Image* images;
+  int32_t image_count;
+  int64_t channels, batch;
+  int32_t height, width;
+  const int32_t* which;      // (B, H, W), or null
+  const float* uv;           // (B, H, W, 2)
+  const float* derivatives;  // (B, H, W, 2, 2), or null
+  const float* level;        // (B, H, W), or null
+
+  int64_t pixels() const { return static_cast<int64_t>(height) * width; }
+};
+
+struct Footprint {
+  Taps taps[2];  // on the finer and on the coarser level
+  const Image* image[kLanes];
+  int32_t level[2][kLanes];  // taps[].level, for scalar code
+  Floats mix, level_slope;   // see MipLevel
+  Floats slope_u, slope_v;   // see Wrapped
+  Columns by_derivative;     // of the level, unclamped
+  Ints seen, lost, nearest;  // shows an image; its uv has no place on it; its image is not filtered
+  Ints readable;             // texels of level 0 up to this one can be read as four numbers
+};
+
+// Whether any pixel needs the coarser level.
+RP_INLINE bool is_deep(const Footprint& f) { return bits(f.mix > 0.0f) != 0; }
+
+RP_INLINE Columns level_by_derivative(const Stretch& s, const Image& image) {
+  // level = log2(max(by_column, by_row)) / 2; where both are equal, each has half of the derivative.
+  const Floats scale = 1.44269504f / s.longer(), half = splat(0.5f);
+  const Floats column = select(s.by_column > s.by_row, scale, select(s.by_column == s.by_row, scale * half, Floats{}));
+  const Floats row = select(s.by_row > s.by_column, scale, select(s.by_column == s.by_row, scale * half, Floats{}));
+  const float width = static_cast<float>(image.width), height = static_cast<float>(image.height);
+  return {s.d.x * column * width, s.d.y * row * width, s.d.z * column * height, s.d.w * row * height};
+}
+
+// All pixels of a block, as if they all showed `image`.
+template <class Block>
+RP_INLINE Footprint footprint_on(const Inputs& in, const Image& image, const Block& block, int64_t picture) {
+  Footprint f;
+  const int64_t first = picture * in.pixels();
+  Floats u, v;
+  block.read_pairs(in.uv + 2 * first, u, v);
+  Wrapped at_u = wrapped(u, image.wrap_u), at_v = wrapped(v, image.wrap_v);
+  f.lost = (at_u.value != at_u.value) | (at_v.value != at_v.value);
+  for (Floats* value : {&at_u.value, &at_u.rest, &at_v.value, &at_v.rest}) *value = select(f.lost, Floats{}, *value);
+  MipLevel level{Ints{}, Floats{}, Floats{}};
+  f.by_derivative = {Floats{}, Floats{}, Floats{}, Floats{}};
+  if (image.last > 0 && in.derivatives) {
+    const float* end = in.derivatives + 4 * in.batch * in.pixels();
+    const Stretch stretch(block.template read_channels<4>(in.derivatives + 4 * first, 4, 0, end), image);
+    level = stretch.level(image.last);
+    f.by_derivative = level_by_derivative(stretch, image);
+  } else if (image.last > 0 && in.level) {
+    level = given_level(block.template read<Floats>(in.level + first, 0.0f), image.last);
+  }
+  f.taps[0] = taps(image, level.fine, at_u, at_v);
+  f.taps[1] = taps(image, min(level.fine + 1, splat(image.last)), at_u, at_v);
+  for (int i = 0; i < 2; ++i) store(f.level[i], f.taps[i].level);
+  for (const Image*& lane : f.image) lane = &image;
+  f.mix = level.mix;
+  f.level_slope = level.slope;
+  f.slope_u = image.nearest ? Floats{} : at_u.slope;
+  f.slope_v = image.nearest ? Floats{} : at_v.slope;
+  f.seen = f.nearest = Ints{};
+  if (image.nearest) f.nearest -= 1;
+  const int64_t readable = (image.readable - 4) / in.channels - (image.readable < 4);
+  f.readable = splat(static_cast<int32_t>(std::min<int64_t>(readable, INT32_MAX)));
+  return f;
+}
+
+RP_INLINE void merge(Mask mask, const Footprint& from, Footprint& to) {
+  const auto take = [&](auto... members) { ((to.*members = blend(mask, from.*members, to.*members)), ...); };
+  take(&Footprint::mix, &Footprint::level_slope, &Footprint::slope_u, &Footprint::slope_v);
+  take(&Footprint::seen, &Footprint::lost, &Footprint::nearest, &Footprint::readable);
+  for (auto column : {&Columns::x, &Columns::y, &Columns::z, &Columns::w})
+    to.by_derivative.*column = blend(mask, from.by_derivative.*column, to.by_derivative.*column);
+  for (int i = 0; i < 2; ++i) {
+    const Taps& a = from.taps[i];
+    Taps& b = to.taps[i];
+    for (auto member : {&Taps::across, &Taps::up, &Taps::width, &Taps::height})
+      b.*member = blend(mask, a.*member, b.*member);
+    b.level = blend(mask, a.level, b.level);
+    for (int tap = 0; tap < 4; ++tap) b.texel[tap] = blend(mask, a.texel[tap], b.texel[tap]);
+  }
+  for (uint32_t left = bits(mask); left; left &= left - 1) {
+    const int lane = __builtin_ctz(left);
+    to.image[lane] = from.image[lane];
+    for (int i = 0; i < 2; ++i) to.level[i][lane] = from.level[i][lane];
+  }
+}
+
+template <class Block>
+RP_INLINE Ints inside(const Block& block) {
+  return (lane_column() < block.columns) & (lane_row() < block.rows);
+}
+
+template <class Block>
+RP_INLINE Footprint footprint(const Inputs& in, const Block& block, int64_t picture) {
+  if (!in.which) {
+    Footprint f = footprint_on(in, in.images[in.image_count == 1 ? 0 : picture], block, picture);
+    f.seen = inside(block);
+    return f;
+  }
+  Ints ids = block.template read<Ints>(in.which + picture * in.pixels(), -1);
+  ids = select(ids < in.image_count, ids, splat(-1));
+  Footprint f = footprint_on(in, in.images[std::max(ids[0], 0)], block, picture);
+  f.seen = ids == splat(std::max(ids[0], 0));
+  if (bits(ids == splat(ids[0])) != (1u << kLanes) - 1)
+    for_each_face(ids, [&](int32_t id, Mask mask) {
+      if (id == ids[0]) return;
+      Footprint other = footprint_on(in, in.images[id], block, picture);
+      other.seen = ids == splat(id);
+      merge(mask, other, f);
+    });
+  return f;
+}
+
+// One texel of each pixel: four numbers from `channel` on, of which `count` are meant. level: 0 finer, 1 coarser.
+template <int count>
+RP_INLINE Columns gather_texels(const Inputs& in, const Footprint& f, int level, int tap, int64_t channel) {
+  int32_t texel[kLanes];
+  store(texel, f.taps[level].texel[tap]);
+  const float* rows[kLanes];
+  for (int lane = 0; lane < kLanes; ++lane)
+    rows[lane] = f.image[lane]->texels[f.level[level][lane]] + texel[lane] * in.channels + channel;
+  return gather_rows(rows);
+}
+
+// The same where a pixel reads the last texels of the tensor.
+template <int count>
+RP_INLINE Columns gather_last_texels(const Inputs& in, const Footprint& f, int level, int tap, int64_t channel) {
+  const float* rows[kLanes];
+  float copies[kLanes][4] = {};
+  for (int lane = 0; lane < kLanes; ++lane) {
+    const float* texels = f.image[lane]->texels[f.level[level][lane]];
+    std::memcpy(copies[lane], texels + f.taps[level].texel[tap][lane] * in.channels + channel, count * sizeof(float));
+    rows[lane] = copies[lane];
+  }
+  return gather_rows(rows);
+}
+
+// The four texels of each pixel.
+template <int count>
+RP_INLINE void gather(const Inputs& in, const Footprint& f, int level, int64_t channel, Columns (&texels)[4]) {
+  const Taps& t = f.taps[level];
+  const Ints most = max(max(t.texel[0], t.texel[1]), max(t.texel[2], t.texel[3]));
+  // Texels of the coarser levels, and all but the last chunk of channels, have enough numbers behind them.
+  const Ints last = (most > f.readable) & (t.level == 0);
+  if (__builtin_expect(bits(last) != 0, 0)) {
+    for (int tap = 0; tap < 4; ++tap) texels[tap] = gather_last_texels<count>(in, f, level, tap, channel);
+    return;
+  }
+  for (int tap = 0; tap < 4; ++tap) texels[tap] = gather_texels<count>(in, f, level, tap, channel);
+}
+
+RP_INLINE Floats mixed(Floats a, Floats b, Floats share) { return a + share * (b - a); }
+
+RP_INLINE Floats bilinear(const Taps& t, Floats a, Floats b, Floats c, Floats d) {
+  return mixed(mixed(a, b, t.across), mixed(c, d, t.across), t.up);
+}
+
+// Calls body(channel, integral_constant<count>) for the channels, four at a time.
+template <class Body>
+RP_INLINE void for_each_chunk(int64_t channels, Body&& body) {
+  int64_t channel = 0;
+  for (; channel + 4 <= channels; channel += 4) body(channel, std::integral_constant<int, 4>{});
+  switch (channels - channel) {
+    case 1:
+      return body(channel, std::integral_constant<int, 1>{});
+    case 2:
+      return body(channel, std::integral_constant<int, 2>{});
+    case 3:
+      return body(channel, std::integral_constant<int, 3>{});
+  }
+}
+
+}  // namespace rp::RP_ISA

@@ -1,0 +1,87 @@
+// Values of images at the places that pixels show.
+#include <algorithm>
+#include <atomic>
+
+#include "lookup.h"
+#include "mipmaps.h"
+
+namespace rp::RP_ISA {
+namespace {
+
+constexpr int kBandRows = 32;  // rows per job
+
+template <class Block>
+void block_forward(const Inputs& in, const Block& block, int64_t picture, float* out) {
+  const Footprint f = footprint(in, block, picture);
+  const Floats outside = select(f.seen, splat(NAN), Floats{});
+  const Ints shown = f.seen & ~f.lost;
+  const bool deep = is_deep(f), nearest = bits(f.nearest) != 0;
+  for_each_chunk(in.channels, [&](int64_t channel, auto count) {
+    Columns texels[4];
+    Floats value[4] = {};
+    constexpr Floats Columns::* member[4] = {&Columns::x, &Columns::y, &Columns::z, &Columns::w};
+    gather<count>(in, f, 0, channel, texels);
+    for (int c = 0; c < count; ++c) {
+      const auto of = [&](int tap) { return texels[tap].*member[c]; };
+      value[c] = bilinear(f.taps[0], of(0), of(1), of(2), of(3));
+      if (nearest) value[c] = select(f.nearest, of(0), value[c]);
+    }
+    if (deep) {
+      gather<count>(in, f, 1, channel, texels);
+      for (int c = 0; c < count; ++c) {
+        const auto of = [&](int tap) { return texels[tap].*member[c]; };
+        const Floats coarser = bilinear(f.taps[1], of(0), of(1), of(2), of(3));
+        value[c] = select(f.mix > 0.0f, mixed(value[c], coarser, f.mix), value[c]);
+      }
+    }
+    for (int c = 0; c < count; ++c) value[c] = select(shown, value[c], outside);
+    block.template write_channels<count>(out, in.channels, channel, {value[0], value[1], value[2], value[3]});
+  });
+}
+
+// The first pixel of `which` that names no image, or -1.
+int64_t find_bad_image(const Inputs& in, int threads) {
+  constexpr int64_t kChunk = 1 << 14;
+  const int64_t size = in.batch * in.pixels();
+  const auto count = static_cast<uint32_t>(in.image_count);
+  std::atomic<int64_t> first{INT64_MAX};
+  parallel_for((size + kChunk - 1) / kChunk, threads, [&](int64_t chunk, int) {
+    const int64_t end = std::min(size, (chunk + 1) * kChunk);
+    uint32_t bad = 0;
+    for (int64_t i = chunk * kChunk; i < end; ++i) bad |= static_cast<uint32_t>(in.which[i]) + 1u > count;
+    if (!bad) return;
+    int64_t i = chunk * kChunk;
+    while (static_cast<uint32_t>(in.which[i]) + 1u <= count) ++i;
+    for (int64_t before = first; i < before && !first.compare_exchange_weak(before, i);) {
+    }
+  });
+  return first == INT64_MAX ? -1 : first.load();
+}
+
+}  // namespace
+
+// texels (T, C): the images one after the other; layout (images, 6), see read_images; pyramid: memory for the levels
+// from 1 on and kSlack more, or null if neither derivatives nor level are given; out (B, H, W, C).
+// Returns 0, -1 if memory ran out, or 1 + the first pixel whose `which` is no image.
+RP_KERNEL(rp_texture)
+(const float* texels, int64_t texel_count, int32_t channels, const int64_t* layout, int32_t image_count, float* pyramid,
+ const float* uv, const int32_t* which, const float* derivatives, const float* level, int64_t batch, int32_t height,
+ int32_t width, int32_t threads, float* out) try {
+  std::vector<Image> images = read_images(texels, texel_count, channels, layout, image_count, pyramid);
+  const Inputs in{images.data(), image_count, channels, batch, height, width, which, uv, derivatives, level};
+  if (which)
+    if (const int64_t bad = find_bad_image(in, threads); bad >= 0) return bad + 1;
+  for_each_image(images, threads, [&](Image& image, int inner) { build_mipmaps(image, channels, inner); });
+  const int64_t bands = (height + kBandRows - 1) / kBandRows;
+  parallel_for(batch * bands, threads, [&](int64_t job, int) {
+    const int64_t picture = job / bands;
+    const int begin = static_cast<int>(job % bands) * kBandRows, end = std::min(begin + kBandRows, height);
+    float* to = out + picture * in.pixels() * channels;
+    for_each_block(begin, end, width, height, [&](const auto& block) { block_forward(in, block, picture, to); });
+  });
+  return 0;
+} catch (...) {
+  return -1;
+}
+
+}  // namespace rp::RP_ISA

@@ -1,0 +1,283 @@
+// The derivative of texture lookups with respect to texels, uv and level, in one pass over the pixels.
+//
+// The sum of a texel runs over the pixels in their order, whatever the number of threads: with several of them, the
+// texels are divided among jobs, and each job goes through all blocks of pixels that reach its texels.
+#include <algorithm>
+
+#include "lookup.h"
+#include "mipmaps.h"
+
+namespace rp::RP_ISA {
+namespace {
+
+constexpr int kParts = 32;  // bits of a block's mask
+
+struct Wanted {
+  const float* g_out;  // (B, H, W, C)
+  bool texels;
+  float *uv, *derivatives, *level;  // like the inputs, or null
+};
+
+// Texels belong to parts by image and by bands of rows, so that a block of pixels reaches few of them.
+struct Parts {
+  int32_t images;
+
+  RP_INLINE int bands() const { return std::max(1, kParts / std::max(1, images)); }
+  RP_INLINE Ints of(Ints image, Ints texel, const Taps& t) const {
+    const Floats row = floor((to_float(texel) + 0.5f) / t.width);
+    const Ints band = round_to_int(floor(row * (static_cast<float>(bands()) / t.height)));
+    return (image * bands() + band) & (kParts - 1);
+  }
+};
+
+RP_INLINE Ints image_ids(const Inputs& in, const Footprint& f) {
+  Ints ids;
+  for (int lane = 0; lane < kLanes; ++lane) ids[lane] = static_cast<int32_t>(f.image[lane] - in.images);
+  return ids;
+}
+
+// The parts that each tap of each pixel belongs to.
+struct PartsOfBlock {
+  Ints of[2][2];  // by level, bottom and top row
+
+  RP_INLINE PartsOfBlock(const Inputs& in, const Footprint& f) {
+    const Parts parts{in.image_count};
+    const Ints ids = in.image_count == 1 ? Ints{} : image_ids(in, f);
+    for (int level = 0; level < 2; ++level)
+      for (int row = 0; row < 2; ++row) of[level][row] = parts.of(ids, f.taps[level].texel[2 * row], f.taps[level]);
+  }
+  RP_INLINE uint32_t mask(uint32_t lanes, bool deep) const {
+    uint32_t result = 0;
+    for (int level = 0; level < (deep ? 2 : 1); ++level)
+      for (int row = 0; row < 2; ++row) {
+        int32_t part[kLanes];
+        store(part, of[level][row]);
+        for (uint32_t left = lanes; left; left &= left - 1) result |= 1u << part[__builtin_ctz(left)];
+      }
+    return result;
+  }
+};
+
+// Adds `g` (four channels per pixel) times the weights to the texels: for the rows of texels (by level and by bottom
+// or top) that a lane's bit in `lanes` allows, pixel by pixel.
+RP_INLINE void scatter(const Inputs& in, const Footprint& f, int64_t channel, const Columns& g, int levels,
+                       const uint32_t (&lanes)[2][2]) {
+  alignas(64) float rows[4 * kLanes], weight[2][4][kLanes];
+  int32_t texel[2][4][kLanes];
+  store_rows(rows, g);
+  for (int level = 0; level < levels; ++level) {
+    const Taps& t = f.taps[level];
+    const Floats share = level ? f.mix : 1.0f - f.mix;
+    const Floats top = share * t.up, bottom = share - top, right_top = top * t.across, right = bottom * t.across;
+    store(weight[level][0], bottom - right);
+    store(weight[level][1], right);
+    store(weight[level][2], top - right_top);
+    store(weight[level][3], right_top);
+    for (int tap = 0; tap < 4; ++tap) store(texel[level][tap], t.texel[tap]);
+  }
+  const int64_t stride = padded(in.channels);
+  for (uint32_t left = lanes[0][0] | lanes[0][1] | lanes[1][0] | lanes[1][1]; left; left &= left - 1) {
+    const int lane = __builtin_ctz(left);
+    const Float4 value = load<Float4>(rows + 4 * lane);
+    for (int level = 0; level < levels; ++level) {
+      float* gradient = f.image[lane]->gradient[f.level[level][lane]] + channel;
+      for (int tap = 0; tap < 4; ++tap) {
+        if (!(lanes[level][tap / 2] >> lane & 1)) continue;
+        float* to = gradient + texel[level][tap][lane] * stride;
+        store(to, load<Float4>(to) + value * weight[level][tap][lane]);
+      }
+    }
+  }
+}
+
+template <class Block>
+RP_INLINE Columns read_gradient(const Inputs& in, const Wanted& wanted, const Block& block, int64_t picture,
+                                int64_t channel, int count, Ints shown) {
+  const float* first = wanted.g_out + picture * in.pixels() * in.channels;
+  const float* end = wanted.g_out + in.batch * in.pixels() * in.channels;
+  Columns g;
+  switch (count) {
+    case 1:
+      g = block.template read_channels<1>(first, in.channels, channel, end);
+      break;
+    case 2:
+      g = block.template read_channels<2>(first, in.channels, channel, end);
+      break;
+    case 3:
+      g = block.template read_channels<3>(first, in.channels, channel, end);
+      break;
+    default:
+      g = block.template read_channels<4>(first, in.channels, channel, end);
+  }
+  // What was read beyond `count` is another pixel's.
+  return {select(shown, g.x, Floats{}), count > 1 ? select(shown, g.y, Floats{}) : Floats{},
+          count > 2 ? select(shown, g.z, Floats{}) : Floats{}, count > 3 ? select(shown, g.w, Floats{}) : Floats{}};
+}
+
+// The gradient's product with the four texels of each level, from which all other derivatives follow.
+struct Products {
+  Floats at[2][4];
+
+  RP_INLINE Products() {
+    for (auto& level : at)
+      for (Floats& tap : level) tap = Floats{};
+  }
+  template <int count>
+  RP_INLINE void add(int level, const Columns& g, const Columns (&texels)[4]) {
+    for (int tap = 0; tap < 4; ++tap) {
+      Floats sum = g.x * texels[tap].x;
+      if (count > 1) sum += g.y * texels[tap].y;
+      if (count > 2) sum += g.z * texels[tap].z;
+      if (count > 3) sum += g.w * texels[tap].w;
+      at[level][tap] += sum;
+    }
+  }
+  RP_INLINE Floats value(const Taps& t, int level) const {
+    return bilinear(t, at[level][0], at[level][1], at[level][2], at[level][3]);
+  }
+  RP_INLINE Floats by_u(const Taps& t, int level) const {
+    return mixed(at[level][1] - at[level][0], at[level][3] - at[level][2], t.up) * t.width;
+  }
+  RP_INLINE Floats by_v(const Taps& t, int level) const {
+    return mixed(at[level][2] - at[level][0], at[level][3] - at[level][1], t.across) * t.height;
+  }
+};
+
+template <class Block>
+RP_INLINE void write_coordinates(const Inputs& in, const Wanted& wanted, const Block& block, int64_t picture,
+                                 const Footprint& f, const Products& p, Ints shown, bool deep) {
+  Floats u = p.by_u(f.taps[0], 0), v = p.by_v(f.taps[0], 0), level{};
+  if (deep) {
+    u = mixed(u, p.by_u(f.taps[1], 1), f.mix);
+    v = mixed(v, p.by_v(f.taps[1], 1), f.mix);
+    level = (p.value(f.taps[1], 1) - p.value(f.taps[0], 0)) * f.level_slope;
+  }
+  const int64_t first = picture * in.pixels();
+  const Ints filtered = shown & ~f.nearest, sloping = filtered & (f.level_slope > 0.0f);
+  if (wanted.uv)
+    block.write_pairs(wanted.uv + 2 * first, select(filtered, u * f.slope_u, Floats{}),
+                      select(filtered, v * f.slope_v, Floats{}));
+  level = select(sloping, level, Floats{});
+  if (wanted.level) block.write(wanted.level + first, level);
+  if (wanted.derivatives) {
+    const Columns& d = f.by_derivative;
+    const auto part = [&](Floats by) { return select(sloping, level * by, Floats{}); };
+    block.template write_channels<4>(wanted.derivatives + 4 * first, 4, 0,
+                                     {part(d.x), part(d.y), part(d.z), part(d.w)});
+  }
+}
+
+// Returns the parts that the block's taps belong to, if it is to scatter nothing (`kScatter` false).
+template <bool kScatter, class Block>
+uint32_t block_backward(const Inputs& in, const Wanted& wanted, const Block& block, int64_t picture) {
+  const Footprint f = footprint(in, block, picture);
+  const Ints shown = f.seen & ~f.lost;
+  const bool coordinates = wanted.uv || wanted.derivatives || wanted.level;
+  const bool mixes = is_deep(f), deep = mixes || (coordinates && bits(f.level_slope > 0.0f));
+  const uint32_t lanes = bits(shown);
+  Products products;
+  for_each_chunk(in.channels, [&](int64_t channel, auto count) {
+    const Columns g = read_gradient(in, wanted, block, picture, channel, count, shown);
+    if (coordinates) {
+      Columns texels[4];
+      gather<count>(in, f, 0, channel, texels);
+      products.add<count>(0, g, texels);
+      if (deep) {
+        gather<count>(in, f, 1, channel, texels);
+        products.add<count>(1, g, texels);
+      }
+    }
+    if (kScatter) scatter(in, f, channel, g, mixes ? 2 : 1, {{lanes, lanes}, {lanes, lanes}});
+  });
+  if (coordinates) write_coordinates(in, wanted, block, picture, f, products, shown, deep);
+  return kScatter || !wanted.texels ? 0 : PartsOfBlock(in, f).mask(lanes, mixes);
+}
+
+template <class Block>
+void scatter_part(const Inputs& in, const Wanted& wanted, const Block& block, int64_t picture, int part) {
+  const Footprint f = footprint(in, block, picture);
+  const Ints shown = f.seen & ~f.lost;
+  const bool deep = is_deep(f);
+  const PartsOfBlock parts(in, f);
+  uint32_t lanes[2][2] = {};
+  for (int level = 0; level < (deep ? 2 : 1); ++level)
+    for (int row = 0; row < 2; ++row) lanes[level][row] = bits((parts.of[level][row] == splat(part)) & shown);
+  for_each_chunk(in.channels, [&](int64_t channel, auto count) {
+    const Columns g = read_gradient(in, wanted, block, picture, channel, count, shown);
+    scatter(in, f, channel, g, deep ? 2 : 1, lanes);
+  });
+}
+
+// Blocks in their order, with their masks.
+struct Masks {
+  int64_t columns, rows;  // blocks of a picture
+  std::vector<uint32_t> parts;
+
+  Masks(const Inputs& in)
+      : columns((in.width + kBlockWidth - 1) / kBlockWidth),
+        rows((in.height + kBlockHeight - 1) / kBlockHeight),
+        parts(static_cast<size_t>(in.batch * columns * rows)) {}
+  uint32_t& at(int64_t picture, int column, int row) {
+    return parts[static_cast<size_t>((picture * rows + row / kBlockHeight) * columns + column / kBlockWidth)];
+  }
+};
+
+// All blocks once by one thread, which adds to texels as it goes.
+void backward_in_order(const Inputs& in, const Wanted& wanted) {
+  for (int64_t picture = 0; picture < in.batch; ++picture)
+    for_each_block(0, in.height, in.width, in.height,
+                   [&](const auto& block) { block_backward<true>(in, wanted, block, picture); });
+}
+
+void backward_in_parts(const Inputs& in, const Wanted& wanted, int threads) {
+  Masks masks(wanted.texels ? in : Inputs{});
+  constexpr int kRows = 16;
+  const int64_t bands = (in.height + kRows - 1) / kRows;
+  parallel_for(in.batch * bands, threads, [&](int64_t job, int) {
+    const int64_t picture = job / bands;
+    const int begin = static_cast<int>(job % bands) * kRows;
+    for_each_block(begin, std::min(begin + kRows, in.height), in.width, in.height, [&](const auto& block) {
+      const uint32_t parts = block_backward<false>(in, wanted, block, picture);
+      if (wanted.texels) masks.at(picture, block.column, block.row) = parts;
+    });
+  });
+  if (!wanted.texels) return;
+  parallel_for(kParts, threads, [&](int64_t part, int) {
+    for (int64_t picture = 0; picture < in.batch; ++picture)
+      for_each_block(0, in.height, in.width, in.height, [&](const auto& block) {
+        if (masks.at(picture, block.column, block.row) >> part & 1)
+          scatter_part(in, wanted, block, picture, static_cast<int>(part));
+      });
+  });
+}
+
+}  // namespace
+
+// Inputs as for rp_texture. g_out (B, H, W, C) -> g_texels, g_uv, g_derivatives, g_level like what they are the
+// derivatives by, overwritten; each may be null. gradient: memory for all levels with padded texels, if g_texels is
+// wanted. Returns 0, or -1 if memory ran out.
+RP_KERNEL(rp_texture_backward)
+(const float* texels, int64_t texel_count, int32_t channels, const int64_t* layout, int32_t image_count, float* pyramid,
+ const float* uv, const int32_t* which, const float* derivatives, const float* level, int64_t batch, int32_t height,
+ int32_t width, int32_t threads, const float* g_out, float* gradient, float* g_texels, float* g_uv,
+ float* g_derivatives, float* g_level) try {
+  std::vector<Image> images = read_images(texels, texel_count, channels, layout, image_count, pyramid);
+  const Inputs in{images.data(), image_count, channels, batch, height, width, which, uv, derivatives, level};
+  const Wanted wanted{g_out, g_texels != nullptr, g_uv, g_derivatives, g_level};
+  if (g_uv || g_derivatives || g_level)
+    for_each_image(images, threads, [&](Image& image, int inner) { build_mipmaps(image, channels, inner); });
+  if (g_texels) clear_gradients(images, channels, gradient, threads);
+  if (threads == 1 && g_texels)
+    backward_in_order(in, wanted);
+  else
+    backward_in_parts(in, wanted, threads);
+  if (g_texels)
+    for_each_image(images, threads, [&](Image& image, int inner) {
+      gather_gradients(image, channels, inner, g_texels + (image.texels[0] - texels));
+    });
+  return 0;
+} catch (...) {
+  return -1;
+}
+
+}  // namespace rp::RP_ISA
