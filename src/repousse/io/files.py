@@ -4,6 +4,9 @@ import gzip
 import os
 import uuid
 import zlib
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -24,30 +27,82 @@ def read_bytes(caller: str, path: Path) -> bytes:
     return data
 
 
-def write_bytes(caller: str, path: Path, data: bytes) -> None:
-    """Write or replace a file in one step: a failure leaves an older file as it was, nothing beside it."""
+def write_bytes(caller: str, path: Path, data: bytes, beside: Mapping[str, bytes] | None = None) -> None:
+    """Write or replace a file in one step: a failure leaves an older file as it was, nothing beside it.
+
+    beside  files that belong to it, by name, in the folder of `path`; a link of that name is replaced and not
+            followed. All are written out before the first appears, and the file itself appears last.
+    """
     if path.suffix.lower() == ".gz":
         data = gzip.compress(data, mtime=0)  # no time stamp: the same mesh gives the same file
-    path = path.resolve()  # a link stays a link; what it points to is replaced
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{caller}: there is no folder {path.parent}; create it first")
-    if path.is_dir():
-        raise ValueError(f"{caller}: {path} is a folder")
-    # Opened by hand, because the files of `tempfile` are readable by their owner only.
-    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    target = path.resolve()  # a link stays a link; what it points to is replaced
+    contents = {path.parent / name: content for name, content in (beside or {}).items()} | {target: data}
+    for file in contents:
+        if not file.parent.is_dir():
+            raise FileNotFoundError(f"{caller}: there is no folder {file.parent}; create it first")
+        if file.is_dir() and not (file.is_symlink() and file != target):
+            raise ValueError(f"{caller}: {file} is a folder")
+    with ExitStack() as cleanup:
+        written = []
+        for file, content in contents.items():
+            # Opened by hand, because the files of `tempfile` are readable by their owner only.
+            temporary = file.with_name(f".{file.name[:100]}.{uuid.uuid4().hex}")
+            cleanup.callback(temporary.unlink, missing_ok=True)
+            with open(temporary, "xb") as stream:
+                stream.write(content)
+            written.append((temporary, file))
+        for temporary, file in written:
+            os.replace(temporary, file)
 
 
 def inside(folder: Path, name: str) -> Path | None:
     """The path of `name` relative to `folder`, or None if it leads out of it, by `..`, a root or a link."""
+    path = _resolved(folder, name)
+    return path if path is not None and path.is_relative_to(folder.resolve()) else None
+
+
+def _resolved(folder: Path, name: str) -> Path | None:
     try:
-        folder = folder.resolve()
-        path = (folder / name.strip().replace("\\", "/")).resolve()
+        return (folder.resolve() / name.strip().replace("\\", "/")).resolve()
     except (OSError, ValueError, RuntimeError):  # null bytes, loops of links
         return None
-    return path if path.is_relative_to(folder) else None
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the files that a model names may lie.
+
+    own    the folder of the model
+    other  one more folder, if the user named one
+    """
+
+    own: Path
+    other: Path | None = None
+
+    def find(self, name: str, base: Path | None = None) -> Path:
+        """The file that a model calls `name`.
+
+        base  what the name is relative to; by default the folder of the model
+
+        Names often are paths of the machine that wrote the model, so a file of that name without its folder,
+        beside the model or in the other folder, serves as well. LookupError, with words that can follow the
+        name, if there is none that may be read.
+        """
+        allowed = [folder.resolve() for folder in (self.own, self.other) if folder is not None]
+        base = base or self.own
+        bare = name.strip().replace("\\", "/").rpartition("/")[2]
+        places = [(base, name), (base, bare)] + [(folder, n) for folder in allowed for n in (name, bare)]
+        paths = [path for folder, n in places if (path := _resolved(folder, n)) is not None]
+        paths = [path for path in paths if any(path.is_relative_to(folder) for folder in allowed)]
+        for path in paths:
+            try:
+                if path.is_file():
+                    return path
+            except OSError:  # a name that is too long
+                continue
+        named = _resolved(base, name)
+        if named is None or named in paths:
+            raise LookupError("is missing")
+        raise LookupError(
+            "lies outside the folder of the model and was not read (load(..., textures=folder) allows another folder)"
+        )

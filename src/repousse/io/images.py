@@ -2,7 +2,6 @@
 
 import io
 import warnings
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -72,7 +71,7 @@ def encode_png(image: Tensor, *, srgb: bool) -> bytes:
 
 
 def open_picture(
-    data: bytes, what: str, *, formats: Sequence[str] | None = None, longest: int | None = None
+    data: bytes, what: str, *, formats: tuple[str, ...] | None = None, longest: int | None = None
 ) -> Image.Image:
     """Unpacked, after a look at its size. ValueError, which begins with `what`, if it is too large or broken."""
     try:

@@ -10,135 +10,88 @@ from pathlib import Path
 import numpy as np
 
 from .corners import Corners, split
-from .files import inside
+from .files import Folders
+from .mtl_materials import Library, Placement
+from .mtl_write import MtlWriter
+from .obj_bulk import parse_bulk
+from .obj_text import ObjText, parse_lines
+from .polygons import fans
 
 
-def read_obj(data: bytes, path: Path) -> Corners:
-    """Parse an OBJ file.
+def read_obj(data: bytes, path: Path, textures: Path | None = None) -> Corners:
+    """Parse an OBJ file, with the materials and textures of its material files.
 
-    Materials are named in the notes; no file outside the folder of `path` is opened. Indices may be negative
-    (counted back from the line they are on); polygons become fans; colours behind the position
-    ("v x y z r g b") are taken as they are. ValueError names the line that cannot be read.
+    textures  a folder besides that of `path` from which these may come
+
+    Indices may be negative (counted back from the line they are on); polygons become fans; colours behind the
+    position ("v x y z r g b") are taken as they are. ValueError names the line that cannot be read.
+
+    Materials (see `mtl_materials`) stand in the order of the material files. Faces of a material that none of
+    them defines get a plain one of that name, and what is missing or broken is left out, with a note. -s and
+    -o of textures become part of uv.
     """
-    reader = _Reader()
-    libraries: list[str] = []
-    text = data.decode("utf-8", errors="replace").replace("\\\r\n", " ").replace("\\\n", " ")
-    for number, line in enumerate(text.split("\n"), 1):
-        words = line.partition("#")[0].split()
-        if not words:
-            continue
-        try:
-            if words[0] == "mtllib":
-                libraries.append(line.split(None, 1)[1].strip())
-            else:
-                reader.line(words)
-        except (ValueError, IndexError) as error:
-            shown = line.strip()[:80]
-            raise ValueError(f"load: {path}, line {number}: cannot read {shown!r} ({error})") from error
-    corners = reader.corners()
-    for library in dict.fromkeys(libraries):
-        corners.notes += _library(path.parent, library)
+    data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
+    text = parse_bulk(data) or parse_lines(data, f"load: {path}")
+    corners = _corners(text)
+    _add_materials(corners, text, Folders(path.parent, textures))
     return corners
 
 
-class _Reader:
-    """Collects lines. A corner "7/2/5" is parsed once, however many faces share it."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, list[list[float]]] = {"v": [], "vt": [], "vn": []}
-        self.known: dict[str, int] = {}
-        self.references: list[tuple[int, int, int]] = []
-        self.triangles: list[tuple[int, int, int]] = []
-        self.others: set[str] = set()
-
-    def line(self, words: list[str]) -> None:
-        kind = words[0]
-        if kind == "f":
-            first, *rest = [self.corner(word) for word in words[1:]]
-            if len(rest) < 2:
-                raise ValueError("a face needs at least three corners; is the file cut off?")
-            self.triangles += [(first, rest[i], rest[i + 1]) for i in range(len(rest) - 1)]
-        elif kind in self.rows:
-            row = [float(word) for word in words[1:]]
-            if len(row) < (1 if kind == "vt" else 3):
-                raise ValueError("too few numbers; is the file cut off?")
-            self.rows[kind].append(row)
-        elif kind in ("p", "l", "curv", "curv2", "surf"):
-            self.others.add({"p": "points", "l": "lines"}.get(kind, "free-form curves and surfaces"))
-
-    def corner(self, word: str) -> int:
-        relative = "-" in word  # means another vertex on every line
-        if not relative and word in self.known:
-            return self.known[word]
-        indices = [-1, -1, -1]
-        for i, part in enumerate(word.split("/")):
-            if part:
-                value = int(part)
-                count = len(self.rows[("v", "vt", "vn")[i]])
-                if value == 0 or value >= 2**31 or value < -count:
-                    raise ValueError(f"index {value} does not exist; they count from 1, or back from -1")
-                indices[i] = value - 1 if value > 0 else count + value
-        if indices[0] < 0:
-            raise ValueError("a corner without a vertex")
-        self.references.append((indices[0], indices[1], indices[2]))
-        if not relative:
-            self.known[word] = len(self.references) - 1
-        return len(self.references) - 1
-
-    def corners(self) -> Corners:
-        triangles = np.array(self.triangles, dtype=np.int64).reshape(-1, 3)
-        faces = np.array(self.references, dtype=np.int64).reshape(-1, 3)[triangles]  # (F, corner, v vt vn)
-        result = Corners(_columns(self.rows["v"], 0, 3), faces[..., 0])
-        if (faces[..., 1] >= 0).any():
-            result.attributes["uv"] = _columns(self.rows["vt"], 0, 2), faces[..., 1]
-        if (faces[..., 2] >= 0).any():
-            result.attributes["normal"] = _columns(self.rows["vn"], 0, 3), faces[..., 2]
-        if any(len(row) > 5 for row in self.rows["v"]):
-            result.attributes["color"] = _columns(self.rows["v"], 3, 6, missing=1.0), faces[..., 0]
-        if self.others:
-            result.notes.append(f"{', '.join(sorted(self.others))} were not loaded")
-        return result
+def _corners(text: ObjText) -> Corners:
+    corner, owner = fans(text.lengths)
+    faces = text.references[corner]  # (F, corner, v vt vn)
+    result = Corners(text.rows["v"][:, :3], faces[..., 0])
+    for i, (name, key) in enumerate({"uv": "vt", "normal": "vn"}.items(), 1):
+        if (faces[..., i] >= 0).any():
+            result.attributes[name] = text.rows[key], faces[..., i]
+    if text.rows["v"].shape[1] > 3:
+        result.attributes["color"] = text.rows["v"][:, 3:], faces[..., 0]
+    if text.statements.skipped:
+        result.notes.append(f"{', '.join(sorted(text.statements.skipped))} were not loaded")
+    result.material_id = text.material[owner]
+    return result
 
 
-def _columns(rows: list[list[float]], start: int, stop: int, missing: float = 0.0) -> np.ndarray:
-    pad = [missing] * stop
-    full = [row[start:stop] if len(row) >= stop else (row + pad)[start:stop] for row in rows]
-    return np.array(full, dtype=np.float64).reshape(-1, stop - start)
+def _add_materials(corners: Corners, text: ObjText, folders: Folders) -> None:
+    library = Library(folders)
+    for name in dict.fromkeys(text.statements.libraries):
+        library.read(name)
+    names = list(text.statements.materials)
+    used = [names[i] for i in np.unique(corners.material_id) if i >= 0]
+    unknown = [name for name in used if name not in library.blocks]
+    if unknown:
+        corners.notes.append(f"no material file defines {', '.join(map(repr, unknown))}, which are plain now")
+    order = [name for name in library.blocks if name in used] + unknown
+    # Numbers in order of first use become those in `order`; -1 finds the last entry.
+    renumbered = np.array([order.index(name) if name in used else -1 for name in names] + [-1])
+    corners.material_id = renumbered[corners.material_id]
+    for number, name in enumerate(order):
+        material, placement = library.material(name)
+        corners.materials.append(material)
+        if placement is not None:
+            _place(corners, number, placement)
+    corners.notes += dict.fromkeys(library.notes)
 
 
-def _library(folder: Path, name: str) -> list[str]:
-    """What the material file would have brought, and whether it and its textures are where they should be."""
-    path = inside(folder, name)
-    if path is None:
-        return [f"material file {name!r} was not read, it lies outside the folder of the model"]
-    if not path.is_file():
-        return [f"material file {name!r} is missing"]
-    materials, textures = [], []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        words = line.split()
-        if len(words) < 2:
-            continue
-        if words[0].lower() == "newmtl":
-            materials.append(repr(line.split(None, 1)[1].strip()))
-        elif words[0].lower().startswith(("map_", "bump", "disp", "decal", "refl", "norm")):
-            image = inside(folder, words[-1])
-            state = ""
-            if image is None:
-                state = " (outside the folder of the model)"
-            elif not image.is_file():
-                state = " (missing)"
-            textures.append(repr(words[-1]) + state)
-    notes = []
-    if materials:
-        notes.append(f"materials {', '.join(dict.fromkeys(materials))} of {name!r} were not loaded")
-    if textures:
-        notes.append(f"textures {', '.join(dict.fromkeys(textures))} were not loaded")
-    return notes
+def _place(corners: Corners, material: int, placement: Placement) -> None:
+    """Give the faces of a material uv of their own, scaled and moved."""
+    if "uv" not in corners.attributes:
+        return
+    values, index = corners.attributes["uv"]
+    here = (corners.material_id == material)[:, None] & (index >= 0)
+    used, renumbered = np.unique(index[here], return_inverse=True)
+    scale, offset = placement
+    index = index.copy()
+    index[here] = len(values) + renumbered
+    corners.attributes["uv"] = np.concatenate((values, values[used] * scale + offset)), index
 
 
-def write_obj(corners: Corners, digits: int) -> bytes:
-    """OBJ text: positions, uv and normals keep their own indices; a colour belongs to a position, which is
-    repeated where colours differ. `digits` significant digits are written."""
+def write_obj(corners: Corners, digits: int, stem: str) -> tuple[bytes, dict[str, bytes]]:
+    """OBJ text, and the files that belong beside it: stem.mtl and its textures, if there are materials.
+
+    Positions, uv and normals keep their own indices; a colour belongs to a position, which is repeated where
+    colours differ. `digits` significant digits are written. What MTL cannot hold is added to `corners.notes`.
+    """
     number = f"%.{digits}g"
     positions, index = corners.positions, corners.faces
     if "color" in corners.attributes:
@@ -157,9 +110,19 @@ def write_obj(corners: Corners, digits: int) -> bytes:
         ("v", "vn"): "%d//%d",
         ("v", "vt", "vn"): "%d/%d/%d",
     }[tuple(references)]
-    flat = np.stack(list(references.values()), -1) + 1
-    chunks.append(f"f {corner} {corner} {corner}\n" * len(flat) % tuple(flat.reshape(-1).tolist()))
-    return "".join(chunks).encode()
+    line = f"f {corner} {corner} {corner}\n"
+    flat = (np.stack(list(references.values()), -1) + 1).reshape(len(corners.faces), -1)
+    if corners.material_id is None:
+        chunks.append(line * len(flat) % tuple(flat.reshape(-1).tolist()))
+        return "".join(chunks).encode(), {}
+    writer = MtlWriter(corners.materials, stem)
+    corners.notes += writer.notes
+    chunks.insert(0, f"mtllib {stem}.mtl\n")
+    changes = np.flatnonzero(np.diff(corners.material_id)) + 1
+    for run in np.split(np.arange(len(flat)), changes):
+        chunks.append(f"usemtl {writer.names[corners.material_id[run[0]]]}\n")
+        chunks.append(line * len(run) % tuple(flat[run].reshape(-1).tolist()))
+    return "".join(chunks).encode(), {f"{stem}.mtl": writer.text.encode(), **writer.files}
 
 
 def _lines(key: str, number: str, values: np.ndarray) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .corners import Corners, split
+from .polygons import fans
 
 _SHORT = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"}
 _LONG = {"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4"}
@@ -131,7 +132,7 @@ def _corners(tables: dict[str, dict], elements: dict[str, _Element], notes: list
     vertex, face = tables["vertex"], tables.get("face", {})
     lists = next((face[name] for name in ("vertex_indices", "vertex_index") if name in face), [])
     flat, lengths = _flatten(lists)
-    corner, owner = _fans(lengths)
+    corner, owner = fans(lengths)
     result = Corners(_stack(vertex, ("x", "y", "z")), flat.astype(np.int64)[corner], notes=notes)
     if all(name in vertex for name in _NORMAL):
         result.attributes["normal"] = _stack(vertex, _NORMAL), result.faces
@@ -155,15 +156,6 @@ def _flatten(lists: np.ndarray | list[np.ndarray]) -> tuple[np.ndarray, np.ndarr
         return lists.reshape(-1), np.full(len(lists), lists.shape[1])
     lengths = np.array([len(row) for row in lists], dtype=np.int64)
     return np.concatenate([np.zeros(0), *lists]), lengths
-
-
-def _fans(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Triangles of polygons of these lengths: corners (T, 3), counted over all, and polygons (T,)."""
-    triangles = np.maximum(lengths - 2, 0)
-    owner = np.repeat(np.arange(len(lengths)), triangles)
-    local = np.arange(len(owner)) - np.repeat(np.cumsum(triangles) - triangles, triangles)
-    first = (np.cumsum(lengths) - lengths)[owner]
-    return np.stack((first, first + local + 1, first + local + 2), -1), owner
 
 
 def _stack(table: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
