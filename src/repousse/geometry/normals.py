@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from repousse.geometry.vectors import unit
+
 
 def face_normals(positions: Tensor, faces: Tensor) -> Tensor:
     """Unit normals of faces by the right-hand rule: they point to where the face looks counter-clockwise.
@@ -16,7 +18,7 @@ def face_normals(positions: Tensor, faces: Tensor) -> Tensor:
 
     Differentiable in `positions`; faces without area get zero derivative.
     """
-    return _unit(_doubled_areas(positions, faces))
+    return unit(_doubled_areas(positions, faces))
 
 
 def vertex_normals(positions: Tensor, faces: Tensor) -> Tensor:
@@ -32,7 +34,7 @@ def vertex_normals(positions: Tensor, faces: Tensor) -> Tensor:
     Differentiable in `positions`; where the result is zero, so is its derivative.
     """
     shares = _doubled_areas(positions, faces).repeat_interleave(3, dim=-2)
-    return _unit(torch.zeros_like(positions).index_add(-2, faces.flatten(), shares))
+    return unit(torch.zeros_like(positions).index_add(-2, faces.flatten(), shares))
 
 
 def _doubled_areas(positions: Tensor, faces: Tensor) -> Tensor:
@@ -41,13 +43,3 @@ def _doubled_areas(positions: Tensor, faces: Tensor) -> Tensor:
     corners = positions.index_select(-2, faces.flatten()).unflatten(-2, (-1, 3))
     a, b, c = corners.unbind(-2)
     return torch.linalg.cross(b - a, c - a)
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    """Vectors of unit length; zero, with zero derivative, where the vector vanishes."""
-    # A direction does not depend on the scale, so dividing by the largest component first changes neither the
-    # result nor its derivative, and keeps the squares of tiny and of huge vectors in range.
-    largest = vectors.detach().abs().amax(dim=-1, keepdim=True)
-    vanishes = largest < torch.finfo(vectors.dtype).tiny
-    scaled = torch.where(vanishes, 0, vectors / torch.where(vanishes, 1, largest))
-    return scaled / torch.where(vanishes, 1, scaled.square().sum(dim=-1, keepdim=True)).sqrt()
