@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from repousse.geometry.vectors import unit
+
 
 def face_normals(positions: Tensor, faces: Tensor) -> Tensor:
     """Unit normals of faces by the right-hand rule: they point to where the face looks counter-clockwise.
@@ -41,13 +43,3 @@ def doubled_areas(positions: Tensor, faces: Tensor) -> Tensor:
     corners = positions.index_select(-2, faces.flatten()).unflatten(-2, (-1, 3))
     a, b, c = corners.unbind(-2)
     return torch.linalg.cross(b - a, c - a)
-
-
-def unit(vectors: Tensor) -> Tensor:
-    """Vectors of unit length; zero, with zero derivative, where the vector vanishes."""
-    # A direction does not depend on the scale, so dividing by the largest component first changes neither the
-    # result nor its derivative, and keeps the squares of tiny and of huge vectors in range.
-    largest = vectors.detach().abs().amax(dim=-1, keepdim=True)
-    vanishes = largest < torch.finfo(vectors.dtype).tiny
-    scaled = torch.where(vanishes, 0, vectors / torch.where(vanishes, 1, largest))
-    return scaled / torch.where(vanishes, 1, scaled.square().sum(dim=-1, keepdim=True)).sqrt()

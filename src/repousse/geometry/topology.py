@@ -48,6 +48,20 @@ class Topology:
         """No edge is a boundary edge. Edges with more than two faces may exist: see `extra`."""
         return not bool(self.boundary.any())
 
+    @functools.cached_property
+    def hinge_edges(self) -> Tensor:
+        """int64 (N): the edges with exactly two faces; the others are boundary edges and those in `extra`."""
+        paired = ~self.boundary
+        paired[self.extra[:, 0].long()] = False
+        return paired.nonzero()[:, 0]
+
+    @functools.cached_property
+    def hinges(self) -> Tensor:
+        """int64 (N, 4): the vertices of each of `hinge_edges`, then that across from it in each of its two faces."""
+        edges = self.edges[self.hinge_edges].long()
+        faces = self.faces[self.edge_faces[self.hinge_edges].long()].long()
+        return torch.cat([edges, faces.sum(2) - edges.sum(1, keepdim=True)], dim=1)
+
     def to(self, device: torch.device | str) -> Topology:
         """The same topology on another device."""
         return Topology(*(getattr(self, field.name).to(device) for field in fields(self)))
