@@ -7,7 +7,8 @@ from torch import Tensor
 
 from repousse.geometry.components import component_labels
 from repousse.geometry.mesh import Mesh
-from repousse.geometry.normals import doubled_areas, unit
+from repousse.geometry.normals import doubled_areas
+from repousse.geometry.vectors import unit
 
 
 def with_creased_normals(mesh: Mesh, angle: float = math.radians(40.0)) -> Mesh:
