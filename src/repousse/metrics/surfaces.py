@@ -38,8 +38,7 @@ class Comparison:
         return (self.accuracy + self.completeness) / 2
 
     @property
-    @torch.no_grad()
-def f_score(self) -> Tensor:
+    def f_score(self) -> Tensor:
         """Harmonic mean of precision and recall."""
         return _harmonic_mean(self.precision, self.recall)
 
