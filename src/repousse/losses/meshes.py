@@ -25,7 +25,7 @@ def laplacian(mesh: Mesh, *, weights: Literal["uniform", "cotangent"] = "uniform
     weights  "uniform": all neighbours count the same, which also evens out the sizes of faces (Sorkine 2005);
              "cotangent": the mean is weighted by the cotangents of the angles across from the edges, which leaves the
              mesh alone where the surface is flat (Desbrun et al. 1999). Negative weights (edges that are not Delaunay)
-             count as 0, so that the mean lies among the neighbours; see `geometry.laplacian` for degenerate faces
+             count as 0, so that the mean lies among the neighbours; degenerate faces are those of `geometry.cotangent_weights`
 
     Along a boundary the neighbours lie to one side, so boundaries shrink. Vertices without edges count 0. The
     Laplacian loss released with SoftRas is V times the uniform one.

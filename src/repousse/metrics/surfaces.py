@@ -68,7 +68,7 @@ def compare(
     mesh: Mesh,
     target: Mesh,
     *,
-    samples: int = 10_000,
+    samples: int = 100_000,
     threshold: float | Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Comparison:
