@@ -184,6 +184,7 @@ def test_no_edges():
     [
         (lambda: losses.laplacian(cube(), weights="cot"), '"uniform" or "cotangent", got \'cot\''),
         (lambda: losses.smoothness(cube(), edges="some"), '"all" or "released", got \'some\''),
+        (lambda: losses.smoothness(cube(), epsilon=0), "`epsilon` must be positive but is 0"),
         (lambda: losses.edge_length(cube(), torch.ones(2)), r"must be a number or \(1,\), got \(2,\)"),
     ],
 )
@@ -191,3 +192,10 @@ def test_bad_options(call, text):
     """Breaks if a misspelt option is taken for another."""
     with pytest.raises(ValueError, match=text):
         call()
+
+
+@ALL
+def test_needs_a_mesh(loss):
+    """Breaks if positions alone, which have no edges, end in an error that helps nobody."""
+    with pytest.raises(TypeError, match=r"`mesh` must be a Mesh, got float32 \(8, 3\) .* mesh.with_positions"):
+        loss(cube().positions)
