@@ -11,7 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from repousse.geometry import Mesh
+from repousse.core.checks import describe
+from repousse.geometry import Mesh, Topology
 from repousse.geometry.laplacian import cotangent_weights
 from repousse.geometry.laplacian import laplacian as laplacian_of
 from repousse.geometry.vectors import add_rows, by_vertex, length, take_rows, unit
@@ -25,16 +26,18 @@ def laplacian(mesh: Mesh, *, weights: Literal["uniform", "cotangent"] = "uniform
     weights  "uniform": all neighbours count the same, which also evens out the sizes of faces (Sorkine 2005);
              "cotangent": the mean is weighted by the cotangents of the angles across from the edges, which leaves the
              mesh alone where the surface is flat (Desbrun et al. 1999). Negative weights (edges that are not Delaunay)
-             count as 0, so that the mean lies among the neighbours; see `geometry.laplacian` for degenerate faces
+             count as 0, so that the mean lies among the neighbours. `geometry.cotangent_weights` says what degenerate
+             faces count
 
     Along a boundary the neighbours lie to one side, so boundaries shrink. Vertices without edges count 0. The
     Laplacian loss released with SoftRas is V times the uniform one.
     """
+    topology = _topology("laplacian", mesh)
     if weights == "uniform":
-        pull = laplacian_of(mesh.positions, mesh.topology, normalized=True)
+        pull = laplacian_of(mesh.positions, topology, normalized=True)
     elif weights == "cotangent":
-        cotangents = cotangent_weights(mesh.positions, mesh.topology).clamp(min=0)
-        pull = laplacian_of(mesh.positions, mesh.topology, cotangents, normalized=True)
+        cotangents = cotangent_weights(mesh.positions, topology).clamp(min=0)
+        pull = laplacian_of(mesh.positions, topology, cotangents, normalized=True)
     else:
         raise ValueError(f'laplacian: `weights` must be "uniform" or "cotangent", got {weights!r}.')
     vertices = torch.arange(mesh.positions.shape[-2], device=mesh.positions.device)
@@ -47,7 +50,7 @@ def normal_consistency(mesh: Mesh) -> Tensor:
     Faces are compared as they lie, whichever way round their corners are listed. Boundary edges and edges with more
     than two faces do not count; a face without area counts 0 at each of its edges.
     """
-    hinges = mesh.topology.hinges
+    hinges = _topology("normal_consistency", mesh).hinges
     origin, end, left, right = take_rows(by_vertex(mesh.positions), hinges).unbind(1)
     edge = end - origin
     first = unit(torch.linalg.cross(edge, left - origin))
@@ -64,7 +67,7 @@ def edge_length(mesh: Mesh, target: float | Tensor | None = None) -> Tensor:
 
     Each edge counts once, whatever its number of faces.
     """
-    edges = mesh.topology.edges
+    edges = _topology("edge_length", mesh).edges
     ends = take_rows(by_vertex(mesh.positions), edges)
     lengths = length(ends[:, 1] - ends[:, 0])
     first = edges[:, 0].long()
@@ -96,7 +99,10 @@ def smoothness(mesh: Mesh, *, edges: Literal["all", "released"] = "all", epsilon
     """
     if edges not in ("all", "released"):
         raise ValueError(f'smoothness: `edges` must be "all" or "released", got {edges!r}.')
-    hinges = mesh.topology.hinges
+    if not epsilon > 0:
+        raise ValueError(f"smoothness: `epsilon` must be positive but is {epsilon}.")
+    topology = _topology("smoothness", mesh)
+    hinges = topology.hinges
     origin, end, left, right = take_rows(by_vertex(mesh.positions), hinges).unbind(1)
     edge = end - origin
     first, first_length = _perpendicular(edge, left - origin, epsilon)
@@ -104,7 +110,7 @@ def smoothness(mesh: Mesh, *, edges: Literal["all", "released"] = "all", epsilon
     cosine = (first * second).sum(-1) / (first_length * second_length + epsilon)
     terms = (cosine + 1).square()
     if edges == "released":
-        terms = torch.where(_listed(mesh)[:, None], terms, 0)
+        terms = torch.where(_listed(topology)[:, None], terms, 0)
     return _sum(mesh, terms, hinges[:, 0])
 
 
@@ -118,13 +124,18 @@ def _perpendicular(edge: Tensor, side: Tensor, epsilon: float) -> tuple[Tensor, 
     return side - edge * (along / (edge_squared + epsilon)).unsqueeze(-1), side_length * sine
 
 
-def _listed(mesh: Mesh) -> Tensor:
+def _listed(topology: Topology) -> Tensor:
     """bool (N): the hinges that the released code finds."""
-    topology = mesh.topology
     found = torch.zeros(len(topology.edges) + 1, dtype=torch.bool, device=topology.edges.device)
     sides = topology.face_edges[:, :2].flatten().long()
     found = found.index_fill(0, torch.where(sides < 0, len(topology.edges), sides), True)
     return found[topology.hinge_edges]
+
+
+def _topology(owner: str, mesh: Mesh) -> Topology:
+    if not isinstance(mesh, Mesh):
+        raise TypeError(f"{owner}: `mesh` must be a Mesh, got {describe(mesh)}. Give mesh.with_positions(positions).")
+    return mesh.topology
 
 
 def _batch(mesh: Mesh) -> int:

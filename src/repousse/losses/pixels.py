@@ -13,10 +13,9 @@ def paired(owner: str, image: Tensor, target: Tensor, mask: Tensor | None) -> tu
     gradient, and what it hides cannot reach the result, not even NaN.
     """
     image, target = picture(owner, "image", image), picture(owner, "target", target)
-    shapes = [(name, tuple(value.shape)) for name, value in (("image", image), ("target", target))]
     if image.shape[1:] != target.shape[1:] or not _same_batch(image, target):
         raise ValueError(
-            f"{owner}: `{shapes[0][0]}` is {shapes[0][1]} but `{shapes[1][0]}` is {shapes[1][1]}, as (B, H, W, C). "
+            f"{owner}: `image` is {tuple(image.shape)} but `target` is {tuple(target.shape)}, as (B, H, W, C). "
             "Both need the same size and channels; a batch of 1 goes with any."
         )
     _check_device(owner, image, "target", target)

@@ -38,8 +38,7 @@ class Comparison:
         return (self.accuracy + self.completeness) / 2
 
     @property
-    @torch.no_grad()
-def f_score(self) -> Tensor:
+    def f_score(self) -> Tensor:
         """Harmonic mean of precision and recall."""
         return _harmonic_mean(self.precision, self.recall)
 
@@ -69,14 +68,14 @@ def compare(
     mesh: Mesh,
     target: Mesh,
     *,
-    samples: int = 10_000,
+    samples: int = 100_000,
     threshold: float | Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Comparison:
     """Compare two surfaces by random points on both.
 
     >>> compare(icosphere(4), icosphere(2))
-    Comparison(chamfer=0.01714, f_score=0.6805, normal_consistency=0.9945)
+    Comparison(chamfer=0.0124, f_score=0.9973, normal_consistency=0.9961)
 
     mesh, target  single, poses or packed; one goes with all of the other
     samples       points on each surface. Even equal surfaces are about 1/2 sqrt(area / samples) apart
