@@ -8,7 +8,7 @@ torch.Size([1, 256, 256, 3])
 
 from importlib import metadata
 
-from repousse import gradients, io
+from repousse import gradients, io, losses, metrics
 from repousse.camera import Camera
 from repousse.geometry import (
     Attribute,
@@ -73,5 +73,7 @@ __all__ = [
     # modules
     "gradients",
     "io",
+    "losses",
+    "metrics",
     "__version__",
 ]

@@ -58,13 +58,14 @@ def test_edges_of_a_cube_are_drawn() -> None:
     assert not dark(cube(), camera, flat)[28:36, 28:36].any()
 
 
+def square() -> Mesh:
+    return Mesh(torch.tensor([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]), torch.tensor([[0, 1, 2], [0, 2, 3]]))
+
+
 def test_one_object_before_another_has_an_outline() -> None:
     """Breaks if outlines are found against the background only. Both squares face the same way."""
-    square = Mesh(
-        torch.tensor([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]), torch.tensor([[0, 1, 2], [0, 2, 3]])
-    )
-    small = square.with_positions(square.positions * 0.5 + torch.tensor([0.0, 0.0, 1.0]))
-    lines = dark(join([square, small]), Camera.look_at((0.0, 0.0, 5.0), extent=2.5))
+    small = square().with_positions(square().positions * 0.5 + torch.tensor([0.0, 0.0, 1.0]))
+    lines = dark(join([square(), small]), Camera.look_at((0.0, 0.0, 5.0), extent=2.5))
     assert lines[32].sum() >= 3 and lines[32, 16:24].any() and lines[32, 40:48].any()
     assert not lines[32, 26:38].any()
 
@@ -72,12 +73,9 @@ def test_one_object_before_another_has_an_outline() -> None:
 def test_width_is_in_pixels() -> None:
     """Breaks if supersampling makes lines thinner."""
     camera = Camera.look_at((0.0, 0.0, 5.0), extent=4.0)
-    square = Mesh(
-        torch.tensor([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]), torch.tensor([[0, 1, 2], [0, 2, 3]])
-    )
     for supersample in (1, 2, 4):
         shader = functools.partial(contour, base=None, width=4.0)
-        picture = render(square, camera, SIZE, shader=shader, gradient=None, background=1.0, supersample=supersample)
+        picture = render(square(), camera, SIZE, shader=shader, gradient=None, background=1.0, supersample=supersample)
         assert (1 - picture.color[0, 32]).mean(-1).sum().item() == pytest.approx(8, abs=1.1)
 
 

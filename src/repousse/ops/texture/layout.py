@@ -52,7 +52,9 @@ def read_images(images: Any, batch: int, chosen: bool, filter: Any, wrap: Any) -
                 f"got {checks.describe(images)}."
             )
         images = [stacked] if stacked.dim() == 3 else list(stacked.unbind())
-    elif not isinstance(images, Sequence) or not all(isinstance(image, Tensor) and image.dim() == 3 for image in images):
+    elif not isinstance(images, Sequence) or not all(
+        isinstance(image, Tensor) and image.dim() == 3 for image in images
+    ):
         got = [checks.describe(image) for image in images] if isinstance(images, Sequence) else checks.describe(images)
         raise ValueError(f"texture: `images` must be a tensor or a sequence of tensors (H, W, C), got {got}.")
     if not images and batch > 0:
