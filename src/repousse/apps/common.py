@@ -1,7 +1,7 @@
 """What the applications share: settings, the mesh, the optimisation loop, pictures to write."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,6 +87,13 @@ class Run:
     def gif(self, name: str, frames: list[Tensor], fps: float = 20) -> None:
         """Write pictures (H, W, 3) or (H, W), clipped to [0, 1]."""
         io.save_gif(self._path(name), torch.stack(frames), fps=fps)
+
+    def mp4(self, name: str, frames: Iterable[Tensor], fps: float) -> None:
+        """Write pictures (H, W, 3) with even sides, clipped to [0, 1], as they come."""
+        try:
+            io.save_mp4(self._path(name), frames, fps=fps)
+        except ImportError as error:
+            raise InputError(first_line(error)) from error
 
     def mesh(self, name: str, mesh: Mesh) -> None:
         io.save(self._path(name), mesh)

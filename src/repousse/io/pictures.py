@@ -21,7 +21,7 @@ def save_png(path: str | os.PathLike[str], image: Tensor | np.ndarray) -> None:
 
     The file appears in one step. ValueError for other shapes, types, and values that are not a number.
     """
-    pixels = _pixels("save_png", image, (2, 3))
+    pixels = as_bytes("save_png", image, (2, 3))
     pixels = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
     write_bytes("save_png", Path(path), _encode("PNG", Image.fromarray(pixels), optimize=True))
 
@@ -36,7 +36,7 @@ def save_gif(path: str | os.PathLike[str], frames: Tensor | np.ndarray, fps: flo
     move does not flicker. The file appears in one step. ValueError as for `save_png`, and for no frames or a
     bad fps.
     """
-    pixels = _pixels("save_gif", frames, (4,))
+    pixels = as_bytes("save_gif", frames, (4,))
     if not len(pixels) or pixels.shape[-1] != 3:
         raise ValueError(f"save_gif: `frames` should be (N, H, W, 3) with N > 0, got {pixels.shape}")
     if not 0 < fps <= 50:
@@ -68,7 +68,7 @@ def load_image(path: str | os.PathLike[str]) -> Tensor:
     return torch.from_numpy(fractions(image))
 
 
-def _pixels(caller: str, image: Tensor | np.ndarray, dimensions: tuple[int, ...]) -> np.ndarray:
+def as_bytes(caller: str, image: Tensor | np.ndarray, dimensions: tuple[int, ...]) -> np.ndarray:
     """Checked, as uint8."""
     if isinstance(image, Tensor):
         image = image.detach().cpu()

@@ -1,0 +1,54 @@
+"""Movie files."""
+
+import os
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from .pictures import as_bytes
+
+
+def save_mp4(path: str | os.PathLike[str], frames: Iterable[Tensor | np.ndarray], fps: float = 25.0) -> None:
+    """Write frames as an MP4 movie (H.264, 4:2:0, plays everywhere).
+
+    frames  (H, W, 3) each; float in [0, 1] or uint8; taken one after the other, so that they need not all be in memory
+    fps     frames per second
+
+    H and W are made even by repeating the last row or column. The file appears in one step, when all frames are written.
+    ImportError without imageio and its ffmpeg; ValueError for no frames, frames of different sizes or a bad fps.
+    """
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise ImportError("save_mp4 needs imageio-ffmpeg: pip install repousse[video]") from error
+    if not fps > 0:
+        raise ValueError(f"save_mp4: `fps` should be above 0, got {fps}")
+    path = Path(path).resolve()
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"save_mp4: there is no folder {path.parent}; create it first")
+    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.mp4")
+    writer, size = None, None
+    try:
+        for frame in frames:
+            pixels = as_bytes("save_mp4", frame, (3,))
+            pixels = np.pad(pixels, ((0, pixels.shape[0] % 2), (0, pixels.shape[1] % 2), (0, 0)), mode="edge")
+            if writer is None:
+                size = pixels.shape
+                writer = imageio_ffmpeg.write_frames(
+                    str(temporary), (size[1], size[0]), fps=fps, quality=8, macro_block_size=1
+                )
+                writer.send(None)
+            if pixels.shape != size or size[2] != 3:
+                raise ValueError(f"save_mp4: frames should all be (H, W, 3) of one size, got {pixels.shape} and {size}")
+            writer.send(np.ascontiguousarray(pixels))
+        if writer is None:
+            raise ValueError("save_mp4: there are no frames")
+        writer.close()
+        os.replace(temporary, path)
+    finally:
+        if writer is not None:
+            writer.close()
+        temporary.unlink(missing_ok=True)
