@@ -85,8 +85,10 @@ def _check(file: GltfFile) -> None:
                 if name in attributes and file.entry("accessors", attributes[name])["componentType"] != _FLOAT:
                     raise ValueError(f"its {name} are no floats; export it without compression")
     # With one parent for each node, and none for the roots, nothing that a scene shows can be part of a loop.
-    nodes = tree.get("nodes", [])
-    scenes = tree.get("scenes", [])
+    nodes, scenes = tree.get("nodes", []), tree.get("scenes", [])
+    for node in nodes:
+        if "mesh" in node:
+            file.entry("meshes", node["mesh"])
     roots = file.entry("scenes", tree.get("scene", 0)).get("nodes", []) if scenes else []
     seen = set()
     for index in [*roots, *(child for node in nodes for child in node.get("children", []))]:

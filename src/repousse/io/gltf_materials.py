@@ -37,7 +37,6 @@ KNOWN_EXTENSIONS = (
     "EXT_texture_webp",
 )
 _NEAREST_MIN = (9728, 9984, 9986)  # NEAREST, and NEAREST_MIPMAP_...
-_MALFORMED = (ValueError, OSError, LookupError, TypeError, AttributeError)
 
 _Transform = tuple[tuple[float, float], float, tuple[float, float]]
 _UNMOVED: _Transform = ((0.0, 0.0), 0.0, (1.0, 1.0))
@@ -133,8 +132,10 @@ class MaterialReader:
                     raise ValueError("it lies elsewhere than the material's first texture")
                 textures[field] = self._texture(entry[key], field)
                 places.append(place)
-            except _MALFORMED as error:
+            except (ValueError, OSError) as error:
                 self.note(f"{key} of material {shown} was not loaded ({error})")
+            except (LookupError, TypeError, AttributeError) as error:
+                self.note(f"{key} of material {shown} was not loaded (its description is malformed: {error!r})")
         uv_set, transform = places[0] if places else (0, _UNMOVED)
         moved = None if transform == _UNMOVED else _matrix(transform)
         return Surface(replace(material, **textures), uv_set, moved)
