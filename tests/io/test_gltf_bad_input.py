@@ -74,7 +74,17 @@ def test_broken_texture_leaves_the_factor(tmp_path, changes, message):
 
 
 @pytest.mark.parametrize(
-    "reference", [5, None, {}, {"index": "0"}, {"index": 0, "texCoord": {}}, {"index": True}, {"index": 1e400}]
+    "reference",
+    [
+        5,
+        None,
+        {},
+        {"index": "0"},
+        {"index": 0, "texCoord": {}},
+        {"index": 0, "texCoord": 1e400},
+        {"index": True},
+        {"index": 1e400},
+    ],
 )
 def test_malformed_texture_reference(tmp_path, reference):
     """Breaks if JSON of another shape than the format's ends in an error that says nothing."""
@@ -90,6 +100,7 @@ def test_malformed_texture_reference(tmp_path, reference):
         ({"pbrMetallicRoughness": {"baseColorFactor": [1, 1, 1]}}, "should be 4 finite numbers"),
         ({"pbrMetallicRoughness": {"metallicFactor": float("nan")}}, "metallicFactor of a material should be 1 finite"),
         ({"emissiveFactor": [1, None, 1]}, "emissiveFactor"),
+        ({"alphaCutoff": 10**400}, "alphaCutoff of a material should be 1 finite"),
         ({"alphaMode": "GLASS"}, "alphaMode of material '#0' is 'GLASS'"),
         ({"alphaMode": []}, "intact glTF"),
         ({"extensions": []}, "intact glTF"),
@@ -144,7 +155,14 @@ def test_nodes_that_are_no_tree(tmp_path, nodes, message):
         (("meshes", 0), 5, "intact"),
         (("accessors", 0, "count"), 3, "refers to vertex .*there are 3"),
         (("accessors", 0, "count"), 10**12, "intact"),
-        (("accessors", 0, "componentType"), 5122, "POSITION are no floats; export it without compression"),
+        (
+            ("accessors", 0, "componentType"),
+            5122,
+            "POSITION has numbers of an unexpected kind; export it without compression",
+        ),
+        (("accessors", 1, "type"), "VEC3", "TEXCOORD_0 is VEC3 instead of VEC2"),
+        (("accessors", 3, "componentType"), 5126, "indices has numbers of an unexpected kind"),
+        (("accessors", 0, "type"), "SCALAR", "POSITION is SCALAR instead of VEC3"),
         (("accessors", 3, "bufferView"), 17, r"bufferViews\[17\]"),
         (("accessors", 3, "bufferView"), -1, r"bufferViews\[-1\]"),
         (("bufferViews", 0, "buffer"), -1, r"buffers\[-1\]"),
