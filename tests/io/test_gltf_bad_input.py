@@ -2,12 +2,16 @@
 
 import json
 import struct
+import tempfile
 import warnings
 import zlib
+from pathlib import Path
 
 import pytest
 import torch
 from gltf_models import data_uri, everything, load_tree, parts, picture, png, square
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from repousse.geometry import cube
 from repousse.io import load, save
@@ -180,6 +184,47 @@ def test_broken_geometry(tmp_path, path, value, message):
     place[path[-1]] = value
     with pytest.raises(ValueError, match=message):
         load_tree(tmp_path, tree)
+
+
+def places(tree, path=()):
+    """The way to each value in a tree."""
+    if path:
+        yield path
+    entries = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in entries:
+        yield from places(value, (*path, key))
+
+
+VALUES = (None, True, -1, 0, 2, 2**63, 10**400, -0.5, 1e308, float("nan"), float("inf"), "", "x", "data:,")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.randoms(use_true_random=False), st.sampled_from(VALUES) | st.builds(list) | st.builds(dict))
+def test_any_value_anywhere(random, value):
+    """Breaks if a file whose JSON has an unexpected value somewhere ends in anything but a mesh or a ValueError."""
+    moved = {"KHR_texture_transform": {"scale": [2, 2], "rotation": 1}}
+    reference = {"index": 0, "texCoord": 1, "strength": 0.5, "scale": 2, "extensions": moved}
+    material = {
+        "pbrMetallicRoughness": {"baseColorTexture": reference, "baseColorFactor": [1, 1, 1, 1]},
+        "occlusionTexture": reference,
+        "normalTexture": reference,
+        "emissiveFactor": [1, 1, 1],
+        "alphaMode": "MASK",
+        "extensions": {"KHR_materials_emissive_strength": {"emissiveStrength": 3}},
+    }
+    tree = square(materials=[material], samplers=[{"wrapS": 33071}], textures=[{"source": 0, "sampler": 0}])
+    tree["meshes"][0]["extras"] = {"repousse_faces": [[0, 2]]}
+    tree = json.loads(json.dumps(tree))  # nothing shared
+    path = random.choice(list(places(tree)))
+    place = tree
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            load_tree(Path(folder), tree)
+        except ValueError as error:
+            assert str(error).startswith("load: ")
 
 
 def test_truncated_glb(tmp_path):

@@ -53,7 +53,7 @@ def test_real_meshes(shared_data, tmp_path, ending):
             assert torch.equal(*triangles), name
             assert len(again.positions) == len(mesh.positions), name
         else:
-            check_same(again, mesh, tolerance=1e-7 if ending == ".glb" else 0.0)
+            check_same(again, mesh)
 
 
 @pytest.mark.parametrize("ending", SHARING)

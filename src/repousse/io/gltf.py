@@ -22,7 +22,7 @@ FACE_RUNS = "repousse_faces"
 _APPEARANCE = ("KHR_materials_", "KHR_texture_", "KHR_lights_", "EXT_texture_")
 _TRIANGLES, _STRIP = 4, 5
 _FLOAT, _UNSIGNED = (5126,), (5121, 5123, 5125)
-# What accessors may hold: their types and the types of their numbers. Integers instead of fractions have no sign.
+# What accessors may hold: their types, and the types of their numbers.
 _ACCESSORS = {
     "POSITION": (("VEC3",), _FLOAT),
     "NORMAL": (("VEC3",), _FLOAT),

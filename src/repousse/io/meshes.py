@@ -103,10 +103,10 @@ def save(path: str | os.PathLike[str], mesh: Mesh) -> None:
     names what is lost. OBJ puts "shape.mtl" and its textures, "shape_<material>_<what>.png" with 8 bits, into
     the same folder, where files of these names are replaced.
 
-    `load` returns the same positions, faces and attributes at the corners, within these limits: PLY keeps
-    colours in 8 bits; GLB is always float32 and turns v upside down (error up to 1e-7); OBJ has no alpha, OFF
-    none that is 1 everywhere; STL has only triangles, so vertices come in another order and those without
-    faces are lost. Positions that are exactly equal become one vertex on loading.
+    `load` returns the same positions, faces, attributes at the corners and materials, within these limits:
+    textures have 8 bits, and so have the colours of PLY; GLB is always float32; OBJ has no alpha, OFF none that
+    is 1 everywhere; STL has only triangles, so vertices come in another order and those without faces are lost.
+    Positions that are exactly equal become one vertex on loading, and materials without faces are dropped.
 
     The file appears in one step, after those beside it: if anything fails, an older file stays as it was.
     ValueError for an unknown ending, a mesh with several poses or several packed meshes, and positions or
