@@ -42,6 +42,8 @@ def write_glb(corners: Corners) -> bytes:
             values[:, 1] = 1 - v
             if not np.array_equal((1 - values[:, 1].astype(np.float64)).astype(np.float32), v):
                 attributes[EXACT_V] = file.accessor(name, v)
+        if name == "normal":
+            values = _of_length_one(values)
         attributes[_ATTRIBUTES[name]] = file.accessor(name, values)
     mesh: dict = {"primitives": []}
     if corners.material_id is None:
@@ -55,6 +57,13 @@ def write_glb(corners: Corners) -> bytes:
         if (np.diff(owner) < 0).any():
             mesh["extras"] = {FACE_RUNS: [[key, len(list(run))] for key, run in groupby(owner.tolist())]}
     return file.packed({"scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}], "meshes": [mesh]})
+
+
+def _of_length_one(normals: np.ndarray) -> np.ndarray:
+    """As the format demands; those that have it but for rounding, and zeros, stay as they are."""
+    lengths = np.linalg.norm(normals, axis=-1, keepdims=True)
+    wrong = (np.abs(lengths - 1) > 1e-3) & (lengths > 0)
+    return np.where(wrong, normals / np.where(wrong, lengths, 1), normals)
 
 
 class _Writer:

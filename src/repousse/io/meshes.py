@@ -104,9 +104,10 @@ def save(path: str | os.PathLike[str], mesh: Mesh) -> None:
     the same folder, where files of these names are replaced.
 
     `load` returns the same positions, faces, attributes at the corners and materials, within these limits:
-    textures have 8 bits, and so have the colours of PLY; GLB is always float32; OBJ has no alpha, OFF none that
-    is 1 everywhere; STL has only triangles, so vertices come in another order and those without faces are lost.
-    Positions that are exactly equal become one vertex on loading, and materials without faces are dropped.
+    textures have 8 bits, and so have the colours of PLY; GLB is always float32, with normals of length 1; OBJ
+    has no alpha, OFF none that is 1 everywhere; STL has only triangles, so vertices come in another order and
+    those without faces are lost. Positions that are exactly equal become one vertex on loading, and materials
+    without faces are dropped.
 
     The file appears in one step, after those beside it: if anything fails, an older file stays as it was.
     ValueError for an unknown ending, a mesh with several poses or several packed meshes, and positions or
