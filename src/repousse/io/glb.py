@@ -20,6 +20,7 @@ _ATTRIBUTES = {"normal": "NORMAL", "uv": "TEXCOORD_0", "color": "COLOR_0"}
 _VERTICES, _INDICES = 34962, 34963  # what a buffer view is for
 _FLOAT, _UNSIGNED = 5126, 5125
 _LINEAR_MIPMAP_LINEAR = 9987
+_HALF_LEVEL = 0.5 / 255
 
 
 def write_glb(corners: Corners) -> bytes:
@@ -147,7 +148,7 @@ class _Writer:
         if not np.isfinite(values).all():
             raise ValueError(f"save: `{name}` of {shown} is {values}, not finite")
         clipped = [min(max(value, least), most) for value in values]
-        if clipped != values:
+        if max(abs(new - old) for new, old in zip(clipped, values, strict=True)) > 1e-6:
             self.notes.append(f"`{name}` of {shown}, {values}, which was clipped")
         return clipped
 
@@ -171,7 +172,7 @@ class _Writer:
             except ValueError as error:
                 raise ValueError(f"save: {shown}: {error}") from error
             low, high = image.detach().aminmax()
-            if low < 0 or high > 1:
+            if low < -_HALF_LEVEL or high > 1 + _HALF_LEVEL:
                 self.notes.append(f"values outside [0, 1] in {shown}, which were clipped")
             if data not in self._numbers:
                 view = self._view(data, {})

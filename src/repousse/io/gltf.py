@@ -139,7 +139,8 @@ def _separate(file: GltfFile, reader: MaterialReader) -> list[_Primitive]:
     """
     tree = file.tree
     primitives: list[_Primitive] = []
-    meshes, numbers = [], []
+    meshes: list[dict] = []
+    numbers: list[list[int]] = []  # of the primitives of each mesh
     for index, mesh in enumerate(tree.get("meshes", [])):
         extras = mesh.get("extras")
         runs = extras.get(FACE_RUNS) if isinstance(extras, dict) else None
@@ -162,7 +163,15 @@ def _separate(file: GltfFile, reader: MaterialReader) -> list[_Primitive]:
             plain = {key: primitive[key] for key in ("indices", "mode") if key in primitive}
             meshes.append({"name": name, "primitives": [{"attributes": attributes, **plain}]})
     tree["meshes"] = meshes
-    nodes = tree.get("nodes", [])
+    _place(tree.setdefault("nodes", []), numbers)
+    return primitives
+
+
+def _place(nodes: list[dict], numbers: list[list[int]]) -> None:
+    """Give nodes names that sort like the file, and a child for each primitive of their mesh.
+
+    numbers  of the primitives of each mesh
+    """
     for i in range(len(nodes)):
         node = nodes[i]
         node["name"] = f"{i:09d}"
@@ -171,7 +180,6 @@ def _separate(file: GltfFile, reader: MaterialReader) -> list[_Primitive]:
         for number in numbers[mesh] if mesh is not None else ():
             node["children"] = [*node.get("children", []), len(nodes)]
             nodes.append({"mesh": number, "name": f"{i:09d}.{number:09d}"})
-    return primitives
 
 
 def _corners(primitive: _Primitive, placed: Placed, materials: list[Material]) -> Corners:
