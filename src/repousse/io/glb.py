@@ -20,6 +20,7 @@ _ATTRIBUTES = {"normal": "NORMAL", "uv": "TEXCOORD_0", "color": "COLOR_0"}
 _VERTICES, _INDICES = 34962, 34963  # what a buffer view is for
 _FLOAT, _UNSIGNED = 5126, 5125
 _LINEAR_MIPMAP_LINEAR = 9987
+_HALF_LEVEL = 0.5 / 255
 
 
 def write_glb(corners: Corners) -> bytes:
@@ -42,6 +43,8 @@ def write_glb(corners: Corners) -> bytes:
             values[:, 1] = 1 - v
             if not np.array_equal((1 - values[:, 1].astype(np.float64)).astype(np.float32), v):
                 attributes[EXACT_V] = file.accessor(name, v)
+        if name == "normal":
+            values = _of_length_one(values)
         attributes[_ATTRIBUTES[name]] = file.accessor(name, values)
     mesh: dict = {"primitives": []}
     if corners.material_id is None:
@@ -55,6 +58,13 @@ def write_glb(corners: Corners) -> bytes:
         if (np.diff(owner) < 0).any():
             mesh["extras"] = {FACE_RUNS: [[key, len(list(run))] for key, run in groupby(owner.tolist())]}
     return file.packed({"scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}], "meshes": [mesh]})
+
+
+def _of_length_one(normals: np.ndarray) -> np.ndarray:
+    """As the format demands; those that have it but for rounding, and zeros, stay as they are."""
+    lengths = np.linalg.norm(normals, axis=-1, keepdims=True)
+    wrong = (np.abs(lengths - 1) > 1e-3) & (lengths > 0)
+    return np.where(wrong, normals / np.where(wrong, lengths, 1), normals)
 
 
 class _Writer:
@@ -138,7 +148,7 @@ class _Writer:
         if not np.isfinite(values).all():
             raise ValueError(f"save: `{name}` of {shown} is {values}, not finite")
         clipped = [min(max(value, least), most) for value in values]
-        if clipped != values:
+        if max(abs(new - old) for new, old in zip(clipped, values, strict=True)) > 1e-6:
             self.notes.append(f"`{name}` of {shown}, {values}, which was clipped")
         return clipped
 
@@ -162,7 +172,7 @@ class _Writer:
             except ValueError as error:
                 raise ValueError(f"save: {shown}: {error}") from error
             low, high = image.detach().aminmax()
-            if low < 0 or high > 1:
+            if low < -_HALF_LEVEL or high > 1 + _HALF_LEVEL:
                 self.notes.append(f"values outside [0, 1] in {shown}, which were clipped")
             if data not in self._numbers:
                 view = self._view(data, {})

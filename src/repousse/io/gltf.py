@@ -20,7 +20,16 @@ EXACT_V = "_REPOUSSE_V"
 FACE_RUNS = "repousse_faces"
 # Files may require these and are read without: they change how a shape looks, not the shape.
 _APPEARANCE = ("KHR_materials_", "KHR_texture_", "KHR_lights_", "EXT_texture_")
-_TRIANGLES, _STRIP, _FLOAT = 4, 5, 5126
+_TRIANGLES, _STRIP = 4, 5
+_FLOAT, _UNSIGNED = (5126,), (5121, 5123, 5125)
+# What accessors may hold: their types, and the types of their numbers.
+_ACCESSORS = {
+    "POSITION": (("VEC3",), _FLOAT),
+    "NORMAL": (("VEC3",), _FLOAT),
+    "TEXCOORD_": (("VEC2",), _FLOAT + _UNSIGNED),
+    "COLOR_": (("VEC3", "VEC4"), _FLOAT + _UNSIGNED),
+    "indices": (("SCALAR",), _UNSIGNED),
+}
 
 
 @dataclass
@@ -75,25 +84,33 @@ def _check(file: GltfFile) -> None:
         raise ValueError(f"it needs the extension {', '.join(required)}; export it without compression")
     for mesh in tree.get("meshes", []):
         for primitive in mesh["primitives"]:
-            attributes = primitive["attributes"]
-            for index in [*attributes.values(), *([primitive["indices"]] if "indices" in primitive else [])]:
-                accessor = file.entry("accessors", index)
-                if "sparse" in accessor or "bufferView" not in accessor:
-                    raise ValueError("it has sparse or empty accessors; export it without compression")
-                file.entry("buffers", file.entry("bufferViews", accessor["bufferView"])["buffer"])
-            for name in ("POSITION", "NORMAL"):
-                if name in attributes and file.entry("accessors", attributes[name])["componentType"] != _FLOAT:
-                    raise ValueError(f"its {name} are no floats; export it without compression")
+            for name, index in primitive["attributes"].items():
+                _check_accessor(file, name, index)
+            if "indices" in primitive:
+                _check_accessor(file, "indices", primitive["indices"])
+    for node in tree.get("nodes", []):
+        if "mesh" in node:
+            file.entry("meshes", node["mesh"])
     # With one parent for each node, and none for the roots, nothing that a scene shows can be part of a loop.
-    nodes = tree.get("nodes", [])
-    scenes = tree.get("scenes", [])
-    roots = file.entry("scenes", tree.get("scene", 0)).get("nodes", []) if scenes else []
+    roots = file.entry("scenes", tree.get("scene", 0)).get("nodes", []) if tree.get("scenes") else []
     seen = set()
-    for index in [*roots, *(child for node in nodes for child in node.get("children", []))]:
+    for index in [*roots, *(child for node in tree.get("nodes", []) for child in node.get("children", []))]:
         file.entry("nodes", index)
         if index in seen:
             raise ValueError(f"nodes[{index}] stands in several places or contains itself")
         seen.add(index)
+
+
+def _check_accessor(file: GltfFile, name: str, index: object) -> None:
+    accessor = file.entry("accessors", index)
+    if "sparse" in accessor or "bufferView" not in accessor:
+        raise ValueError("it has sparse or empty accessors; export it without compression")
+    file.entry("buffers", file.entry("bufferViews", accessor["bufferView"])["buffer"])
+    kinds, components = _ACCESSORS.get(name.rstrip("0123456789"), ((), ()))
+    if kinds and accessor["type"] not in kinds:
+        raise ValueError(f"its {name} is {accessor['type']} instead of {' or '.join(kinds)}")
+    if components and accessor["componentType"] not in components:
+        raise ValueError(f"its {name} has numbers of an unexpected kind; export it without compression")
 
 
 def _lost(tree: dict) -> list[str]:
@@ -122,7 +139,8 @@ def _separate(file: GltfFile, reader: MaterialReader) -> list[_Primitive]:
     """
     tree = file.tree
     primitives: list[_Primitive] = []
-    meshes, numbers = [], []
+    meshes: list[dict] = []
+    numbers: list[list[int]] = []  # of the primitives of each mesh
     for index, mesh in enumerate(tree.get("meshes", [])):
         extras = mesh.get("extras")
         runs = extras.get(FACE_RUNS) if isinstance(extras, dict) else None
@@ -145,7 +163,15 @@ def _separate(file: GltfFile, reader: MaterialReader) -> list[_Primitive]:
             plain = {key: primitive[key] for key in ("indices", "mode") if key in primitive}
             meshes.append({"name": name, "primitives": [{"attributes": attributes, **plain}]})
     tree["meshes"] = meshes
-    nodes = tree.get("nodes", [])
+    _place(tree.setdefault("nodes", []), numbers)
+    return primitives
+
+
+def _place(nodes: list[dict], numbers: list[list[int]]) -> None:
+    """Give nodes names that sort like the file, and a child for each primitive of their mesh.
+
+    numbers  of the primitives of each mesh
+    """
     for i in range(len(nodes)):
         node = nodes[i]
         node["name"] = f"{i:09d}"
@@ -154,7 +180,6 @@ def _separate(file: GltfFile, reader: MaterialReader) -> list[_Primitive]:
         for number in numbers[mesh] if mesh is not None else ():
             node["children"] = [*node.get("children", []), len(nodes)]
             nodes.append({"mesh": number, "name": f"{i:09d}.{number:09d}"})
-    return primitives
 
 
 def _corners(primitive: _Primitive, placed: Placed, materials: list[Material]) -> Corners:

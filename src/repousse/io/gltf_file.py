@@ -46,10 +46,12 @@ class GltfFile:
         return (text, "gltf") if self.chunks is None else (glb(text, self.chunks), "glb")
 
     def entry(self, kind: str, index: object) -> dict:
-        """Entry `index` of one of the tree's lists. ValueError if there is none."""
+        """Entry `index` of one of the tree's lists. ValueError if there is none or it is no object."""
         entries = self.tree.get(kind, [])
         if type(index) is not int or not 0 <= index < len(entries):
             raise ValueError(f"it refers to {kind}[{index}], but there are {len(entries)} {kind}")
+        if not isinstance(entries[index], dict):
+            raise ValueError(f"{kind}[{index}] is {entries[index]!r}, not an object")
         return entries[index]
 
     def view(self, index: int) -> bytes:

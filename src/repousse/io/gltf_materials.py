@@ -37,7 +37,8 @@ KNOWN_EXTENSIONS = (
     "EXT_texture_webp",
 )
 _NEAREST_MIN = (9728, 9984, 9986)  # NEAREST, and NEAREST_MIPMAP_...
-_MALFORMED = (ValueError, OSError, LookupError, TypeError, AttributeError)
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 _Transform = tuple[tuple[float, float], float, tuple[float, float]]
 _UNMOVED: _Transform = ((0.0, 0.0), 0.0, (1.0, 1.0))
@@ -133,8 +134,10 @@ class MaterialReader:
                     raise ValueError("it lies elsewhere than the material's first texture")
                 textures[field] = self._texture(entry[key], field)
                 places.append(place)
-            except _MALFORMED as error:
+            except (ValueError, OSError) as error:
                 self.note(f"{key} of material {shown} was not loaded ({error})")
+            except (LookupError, TypeError, AttributeError) as error:
+                self.note(f"{key} of material {shown} was not loaded (its description is malformed: {error!r})")
         uv_set, transform = places[0] if places else (0, _UNMOVED)
         moved = None if transform == _UNMOVED else _matrix(transform)
         return Surface(replace(material, **textures), uv_set, moved)
@@ -175,7 +178,7 @@ def _numbers(entry: dict, key: str, default: tuple[float, ...]) -> tuple[float, 
     """As many finite numbers as `default` has; a single one may stand alone."""
     found = entry.get(key, default)
     values = tuple(found) if isinstance(found, (list, tuple)) else (found,)
-    numeric = all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
+    numeric = all(isinstance(value, (int, float)) and abs(value) <= _LARGEST for value in values)
     if len(values) != len(default) or not numeric:
         raise ValueError(f"{key} of a material should be {len(default)} finite numbers, not {found!r}")
     return tuple(map(float, values))
@@ -213,7 +216,9 @@ def _place(reference: dict) -> tuple[int, _Transform]:
     uv_set = extension.get("texCoord", reference.get("texCoord", 0))
     offset, scale = (_numbers(extension, key, (x, x)) for key, x in (("offset", 0.0), ("scale", 1.0)))
     rotation = _numbers(extension, "rotation", (0.0,))[0]
-    return int(uv_set), ((offset[0], offset[1]), rotation, (scale[0], scale[1]))
+    if type(uv_set) is not int:
+        raise ValueError(f"its texCoord is {uv_set!r}")
+    return uv_set, ((offset[0], offset[1]), rotation, (scale[0], scale[1]))
 
 
 def _matrix(transform: _Transform) -> np.ndarray:

@@ -19,13 +19,14 @@ from .off import read_off, write_off
 from .ply import read_ply, write_ply
 from .stl import read_stl, write_stl
 
-_READERS: dict[str, Callable[[bytes, Path], Corners]] = {
+# From the content of a file, its path, and one more folder that its textures may lie in.
+_READERS: dict[str, Callable[[bytes, Path, Path | None], Corners]] = {
     ".obj": read_obj,
     ".ply": read_ply,
-    ".stl": read_stl,
-    ".off": read_off,
-    ".glb": read_gltf,
-    ".gltf": read_gltf,
+    ".stl": lambda data, path, _: read_stl(data, path),
+    ".off": lambda data, path, _: read_off(data, path),
+    ".glb": lambda data, path, _: read_gltf(data, path),
+    ".gltf": lambda data, path, _: read_gltf(data, path),
 }
 # What each format can hold, and in how many channels.
 _HOLDS = {
@@ -35,33 +36,45 @@ _HOLDS = {
     ".off": {"uv": (2,), "normal": (3,), "color": (3, 4)},
     ".glb": {"uv": (2,), "normal": (3,), "color": (3, 4)},
 }
-_HOLDS_MATERIALS = (".glb",)
+_HOLDS_MATERIALS = (".obj", ".glb")
 
 
-def load(path: str | os.PathLike[str], *, dtype: torch.dtype = torch.float32) -> Mesh:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    dtype: torch.dtype = torch.float32,
+    textures: str | os.PathLike[str] | None = None,
+) -> Mesh:
     """Read a mesh from OBJ, PLY, STL, OFF, GLB or glTF, by the ending of its name.
 
     >>> load("spot.obj.gz")
-    Mesh(2930 vertices, 5856 faces, uv)
+    Mesh(2930 vertices, 5856 faces, uv, 1 material)
 
-    path   the file; it may be packed, with .gz behind the ending
-    dtype  torch.float32 or torch.float64, of positions and attributes
+    path      the file; it may be packed, with .gz behind the ending
+    dtype     torch.float32 or torch.float64, of positions and attributes
+    textures  a folder besides that of `path` where textures may lie (OBJ, PLY); ShapeNet, for one, keeps them
+              in "../images"
 
     Vertices at exactly the same position become one, whatever else they carry, so that a seam of the texture
     is no boundary of the surface; attributes ("uv", "normal", "color") keep their own index per face corner.
     Order is that of first appearance. Polygons become fans, all meshes of a scene one mesh. uv has v upwards
     (v = 0 is the bottom row of a texture); colours are in [0, 1] (OBJ: as the file has them).
 
-    Materials and textures are not loaded: a warning names them. No file outside the folder of `path` is
-    opened. FileNotFoundError if there is no file; ValueError for an unknown ending and for a file that is
-    empty, cut off, not of its format, without faces, or has numbers that are not finite or indices without a
-    vertex (it names them).
+    OBJ, GLB and glTF bring materials and textures (`io/mtl_materials.py` says what becomes of MTL), PLY one
+    texture or several. What is missing or broken of them is left out, a warning names it, and the rest is
+    loaded. No file outside the folders of `path` and `textures` is opened.
+
+    FileNotFoundError if there is no file; ValueError for an unknown ending and for a file that is empty, cut
+    off, not of its format, without faces, or has numbers that are not finite or indices without a vertex (it
+    names them).
     """
     path = Path(path)
     kind = _kind("load", path, tuple(_READERS))
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"load: `dtype` should be torch.float32 or torch.float64, got {dtype}")
-    corners = _READERS[kind](read_bytes("load", path), path)
+    if textures is not None and not Path(textures).is_dir():
+        raise FileNotFoundError(f"load: there is no folder {textures} for `textures`")
+    corners = _READERS[kind](read_bytes("load", path), path, None if textures is None else Path(textures))
     corners.check(f"load: {path}")
     corners.fill()
     exact = np.float32 if dtype == torch.float32 else np.float64
@@ -86,14 +99,19 @@ def save(path: str | os.PathLike[str], mesh: Mesh) -> None:
 
     >>> save("shape.obj", mesh)
 
-    Holds positions and the attributes "uv", "normal" and "color"; a warning names others, which are lost.
-    `load` returns the same positions, faces and attributes at the corners, within these limits: PLY keeps
-    colours in 8 bits; GLB is always float32 and turns v upside down (error up to 1e-7); OBJ has no alpha, OFF
-    none that is 1 everywhere; STL has only triangles, so vertices come in another order and those without
-    faces are lost. Positions that are exactly equal become one vertex on loading.
+    Holds positions, the attributes "uv", "normal" and "color", and in OBJ and GLB the materials; a warning
+    names what is lost. OBJ puts "shape.mtl" and its textures, "shape_<material>_<what>.png" with 8 bits, into
+    the same folder, where files of these names are replaced.
 
-    The file appears in one step: if anything fails, an older file stays as it was. ValueError for an unknown
-    ending, a mesh with several poses or several packed meshes, and positions that are not finite.
+    `load` returns the same positions, faces, attributes at the corners and materials, within these limits:
+    textures have 8 bits, and so have the colours of PLY; GLB is always float32, with normals of length 1; OBJ
+    has no alpha, OFF none that is 1 everywhere; STL has only triangles, so vertices come in another order and
+    those without faces are lost. Positions that are exactly equal become one vertex on loading, and materials
+    without faces are dropped.
+
+    The file appears in one step, after those beside it: if anything fails, an older file stays as it was.
+    ValueError for an unknown ending, a mesh with several poses or several packed meshes, and positions or
+    materials that are not finite.
     """
     path = Path(path)
     kind = _kind("save", path, tuple(_HOLDS))
@@ -111,14 +129,16 @@ def save(path: str | os.PathLike[str], mesh: Mesh) -> None:
         corners.materials, corners.material_id = [], None
     double = mesh.positions.dtype == torch.float64
     digits = 17 if double else 9  # as many as it takes to read the same numbers again
-    writers: dict[str, Callable[[], bytes]] = {
-        ".obj": lambda: write_obj(corners, digits),
-        ".ply": lambda: write_ply(corners, double),
-        ".stl": lambda: write_stl(corners),
-        ".off": lambda: write_off(corners, digits),
-        ".glb": lambda: write_glb(corners),
+    stem = path.name[: path.name.lower().rindex(kind)]
+    writers: dict[str, Callable[[], tuple[bytes, dict[str, bytes]]]] = {
+        ".obj": lambda: write_obj(corners, digits, stem),
+        ".ply": lambda: (write_ply(corners, double), {}),
+        ".stl": lambda: (write_stl(corners), {}),
+        ".off": lambda: (write_off(corners, digits), {}),
+        ".glb": lambda: (write_glb(corners), {}),
     }
-    write_bytes("save", path, writers[kind]())
+    data, beside = writers[kind]()
+    write_bytes("save", path, data, beside)
     if corners.notes:
         warnings.warn(f"save: {path} cannot hold {' and '.join(corners.notes)}", stacklevel=2)
 

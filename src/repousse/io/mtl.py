@@ -61,7 +61,7 @@ def parse_mtl(text: str, folder: Path) -> tuple[list[Block], list[str]]:
     block, notes = None, []
     for line in text.split("\n"):
         line = re.split(r"(?:^|\s)#", line, maxsplit=1)[0].strip()
-        keyword, rest = (line.split(None, 1) + ["", ""])[:2]
+        keyword, rest = _first(line)
         key = keyword.lower().replace("map_kn", "norm")
         key = "map_bump" if key == "bump" else key
         if key == "newmtl":
@@ -99,16 +99,18 @@ def _numbers(text: str, count: int) -> tuple[float, ...] | None:
 def _map(text: str) -> Map | None:
     """Options, then the name of the picture, which may have blanks."""
     options: dict[str, list[str]] = {}
-    while (words := text.split(None, 1)) and words[0].lower() in _OPTIONS:
-        option = words[0].lower()
+    word, rest = _first(text)
+    while word.lower() in _OPTIONS:
+        option, values = word.lower(), []
         least, most = _OPTIONS[option]
-        values, text = [], (words + [""])[1]
-        while len(values) < most and (words := text.split(None, 1)):
-            if len(values) >= least and not _is_number(words[0]):
-                break
-            values.append(words[0])
-            text = (words + [""])[1]
+        word, after = _first(rest)
+        while word and len(values) < most and (len(values) < least or _is_number(word)):
+            values.append(word)
+            rest = after
+            word, after = _first(rest)
         options[option] = values
+        text = rest
+        word, rest = _first(text)
     name = text.strip().strip('"')
     try:
         scale = [float(value) for value in options.get("-s", [])] + [1.0, 1.0]
@@ -121,6 +123,12 @@ def _map(text: str) -> Map | None:
     clamp = options.get("-clamp", [""])[:1] == ["on"]
     channel = "".join(options.get("-imfchan", [])).lower()
     return Map(name, (scale[0], scale[1]), (offset[0], offset[1]), clamp, strength, channel)
+
+
+def _first(text: str) -> tuple[str, str]:
+    """The first word, and what follows it."""
+    words = [*text.split(None, 1), "", ""]
+    return words[0], words[1]
 
 
 def _is_number(word: str) -> bool:

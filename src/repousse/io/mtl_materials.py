@@ -22,16 +22,14 @@ wrap         "clamp" with -clamp on, else "repeat".
 Not used: Ka, the tint of Ks, Ni, Tf, and illum otherwise.
 """
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
 from repousse.geometry import Material, Texture
 
 from .files import Folders
-from .images import decode
 from .mtl import Block, Map, parse_mtl
+from .textures import Pictures, with_channels
 
 # (scale, offset) that a material applies to uv.
 Placement = tuple[tuple[float, float], tuple[float, float]]
@@ -41,27 +39,33 @@ _WEIGHTS = torch.tensor([0.2126, 0.7152, 0.0722])  # of red, green and blue in b
 class Library:
     """The materials that the material files of a model define, with their textures.
 
-    notes  what is missing, broken, or cannot be held by a `Material`
+    blocks  what the files say, by the name of the material
     """
 
     def __init__(self, folders: Folders) -> None:
-        self.folders = folders
         self.blocks: dict[str, Block] = {}
-        self.notes: list[str] = []
-        self._pictures: dict[tuple[Path, bool], Tensor | None] = {}
+        self._folders = folders
+        self._pictures = Pictures(folders)
+        self._notes: list[str] = []
+
+    @property
+    def notes(self) -> list[str]:
+        """What is missing, broken, or cannot be held by a `Material`."""
+        return list(dict.fromkeys(self._notes + self._pictures.notes))
 
     def read(self, name: str) -> None:
         """Take in a material file; of materials that several files define, the first counts."""
         name = name.strip('"')
         try:
-            path = self.folders.find(name)
+            path = self._folders.find(name)
             text = path.read_bytes().decode("utf-8-sig", errors="replace")
         except (LookupError, OSError) as error:
-            self.notes.append(f"material file {name!r} {error.args[0] if isinstance(error, LookupError) else error}")
+            self._notes.append(f"material file {name!r} {error.args[0] if isinstance(error, LookupError) else error}")
             return
         blocks, notes = parse_mtl(text, path.parent)
-        self.blocks = {block.name: block for block in blocks} | self.blocks
-        self.notes += notes
+        for block in blocks:
+            self.blocks.setdefault(block.name, block)
+        self._notes += notes
 
     def material(self, name: str) -> tuple[Material, Placement | None]:
         """The material of that name, and how its textures lie on uv if not as they are.
@@ -71,20 +75,19 @@ class Library:
         if name not in self.blocks:
             return Material(name=name), None
         block = self.blocks[name]
-        metallic_roughness = self._metallic_roughness(block)
         color, color_texture, transparent = self._base_color(block)
+        metallic, roughness, metallic_roughness = self._metallic_roughness(block)
+        normal, strength = self._normal(block)
         emission_texture = _texture(self._picture(block, "map_ke", srgb=True), block.maps.get("map_ke"), 3)
         emission = block.numbers.get("ke", (0.0, 0.0, 0.0))
         if emission_texture is not None and not any(emission):
             emission = (1.0, 1.0, 1.0)
-        normal, strength = self._normal(block)
-        textured = metallic_roughness is not None
         material = Material(
             name=name,
             base_color=color,
             base_color_texture=color_texture,
-            metallic=_share(block, "pm", 1.0 if textured and "map_pm" in block.maps else 0.0),
-            roughness=1.0 if textured and "pr" not in block.numbers else _roughness(block),
+            metallic=metallic,
+            roughness=roughness,
             metallic_roughness_texture=metallic_roughness,
             normal_texture=normal,
             normal_scale=strength,
@@ -109,20 +112,25 @@ class Library:
             image = torch.ones(*alpha.shape[:2], 3)
         same = image is not None and image.shape[2] == 4 and block.maps["map_kd"] == block.maps.get("map_d")
         if image is not None and alpha is not None and not same:
-            image, alpha = _same_size(_channels(image, 3), alpha)
+            image, alpha = _same_size(with_channels(image, 3), alpha)
             image = torch.cat((image, alpha), -1)
         texture = _texture(image, described, 3 if image is None or image.shape[2] < 4 else 4)
         return (*color, opacity), texture, opacity < 1 or alpha is not None
 
-    def _metallic_roughness(self, block: Block) -> Texture | None:
+    def _metallic_roughness(self, block: Block) -> tuple[float, float, Texture | None]:
+        """Metallic, roughness and the texture of both."""
         roughness, metallic = self._channel(block, "map_pr", "l"), self._channel(block, "map_pm", "l")
+        factors = (
+            _share(block, "pm", 0.0 if metallic is None else 1.0),
+            _share(block, "pr", _roughness_of_highlight(block) if roughness is None else 1.0),
+        )
         if roughness is not None and metallic is not None:
             roughness, metallic = _same_size(roughness, metallic)
         known = roughness if roughness is not None else metallic
         if known is None:
-            return None
+            return *factors, None
         image = torch.cat([torch.ones_like(known) if x is None else x for x in (None, roughness, metallic)], -1)
-        return _texture(image, block.maps.get("map_pr") or block.maps.get("map_pm"), 3)
+        return *factors, _texture(image, block.maps["map_pm" if roughness is None else "map_pr"], 3)
 
     def _normal(self, block: Block) -> tuple[Texture | None, float]:
         for key in ("norm", "map_bump"):
@@ -131,14 +139,14 @@ class Library:
                 continue
             if image.shape[2] >= 3 and (key == "norm" or _holds_normals(image)):
                 return _texture(image, block.maps[key], 3), block.maps[key].strength
-            self.notes.append(f"{block.maps[key].file!r} was not loaded, it holds heights and not normals")
+            self._notes.append(f"{block.maps[key].file!r} was not loaded, it holds heights and not normals")
         return None, 1.0
 
     def _placement(self, block: Block) -> Placement | None:
         """-s and -o, which belong to each map, but a mesh has one set of uv."""
         found = list(dict.fromkeys((used.scale, used.offset) for used in block.maps.values()))
         if len(found) > 1:
-            self.notes.append(f"-s and -o of material {block.name!r} differ between its maps, the first ones count")
+            self._notes.append(f"-s and -o of material {block.name!r} differ between its maps, the first ones count")
         return found[0] if found and found[0] != ((1.0, 1.0), (0.0, 0.0)) else None
 
     def _channel(self, block: Block, key: str, default: str) -> Tensor | None:
@@ -156,31 +164,16 @@ class Library:
         return image[..., :1] if grey else (image[..., :3] @ _WEIGHTS)[..., None]
 
     def _picture(self, block: Block, key: str, *, srgb: bool) -> Tensor | None:
-        """The picture of a map, or None with a note; each file is read once."""
         if key not in block.maps:
             return None
-        name = block.maps[key].file
-        try:
-            path = self.folders.find(name, block.folder)
-        except LookupError as error:
-            self.notes.append(f"texture {name!r} {error.args[0]}")
-            return None
-        if (path, srgb) not in self._pictures:
-            self._pictures[path, srgb] = None
-            try:
-                self._pictures[path, srgb] = decode(path.read_bytes(), f"texture {name!r}", srgb=srgb)
-            except (ValueError, OSError) as error:
-                self.notes.append(str(error))
-        return self._pictures[path, srgb]
+        return self._pictures.read(block.maps[key].file, srgb=srgb, base=block.folder)
 
 
 def _share(block: Block, key: str, default: float) -> float:
     return min(max(block.numbers.get(key, (default,))[0], 0.0), 1.0)
 
 
-def _roughness(block: Block) -> float:
-    if "pr" in block.numbers:
-        return _share(block, "pr", 1.0)
+def _roughness_of_highlight(block: Block) -> float:
     dull = not any(block.numbers.get("ks", (1.0,))) or block.numbers.get("illum", (2.0,))[0] in (0, 1)
     exponent = block.numbers.get("ns", (0.0,))[0]
     return 1.0 if dull or exponent <= 0 else (2 / (exponent + 2)) ** 0.25
@@ -189,14 +182,7 @@ def _roughness(block: Block) -> float:
 def _texture(image: Tensor | None, used: Map | None, channels: int) -> Texture | None:
     if image is None or used is None:
         return None
-    return Texture(_channels(image, channels), ("clamp", "clamp") if used.clamp else ("repeat", "repeat"))
-
-
-def _channels(image: Tensor, count: int) -> Tensor:
-    """Grey becomes three channels, an alpha that is not wanted is left out."""
-    if image.shape[2] == 1:
-        return image.expand(-1, -1, 3).contiguous()
-    return image if image.shape[2] <= count else image[..., :count].contiguous()
+    return Texture(with_channels(image, channels), ("clamp", "clamp") if used.clamp else ("repeat", "repeat"))
 
 
 def _same_size(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:

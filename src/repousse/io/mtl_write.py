@@ -3,11 +3,10 @@
 import re
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from repousse.geometry import Material, Texture
+from repousse.geometry.material import Factor
 
 from .images import encode_png
 
@@ -124,8 +123,8 @@ def _distinct(names: list[str], default: str) -> list[str]:
     return result
 
 
-def _numbers(value: object, name: str, what: str) -> list[float]:
-    numbers = torch.as_tensor(value).detach().cpu().double().reshape(-1)
+def _numbers(value: Factor, name: str, what: str) -> list[float]:
+    numbers = torch.as_tensor(value, dtype=torch.float64).detach().cpu().reshape(-1)
     if not numbers.isfinite().all():
         raise ValueError(f"save: `{what}` of material {name!r} is {numbers.tolist()}, not finite")
     return numbers.tolist()

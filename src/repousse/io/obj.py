@@ -5,6 +5,7 @@ per vertex: the file's own index of positions, its order of faces (trimesh group
 relative to the current line, and errors for what is out of range.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from .files import Folders
 from .mtl_materials import Library, Placement
 from .mtl_write import MtlWriter
 from .obj_bulk import parse_bulk
-from .obj_text import ObjText, parse_lines
+from .obj_text import Statements, parse_lines
 from .polygons import fans
 
 
@@ -32,53 +33,47 @@ def read_obj(data: bytes, path: Path, textures: Path | None = None) -> Corners:
     """
     data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
     text = parse_bulk(data) or parse_lines(data, f"load: {path}")
-    corners = _corners(text)
-    _add_materials(corners, text, Folders(path.parent, textures))
+    corner, owner = fans(text.lengths)
+    faces = text.references[corner]  # (F, corner, v vt vn)
+    corners = Corners(text.rows["v"][:, :3], faces[..., 0])
+    for i, (name, key) in enumerate({"uv": "vt", "normal": "vn"}.items(), 1):
+        if (faces[..., i] >= 0).any():
+            corners.attributes[name] = text.rows[key], faces[..., i]
+    if text.rows["v"].shape[1] > 3:
+        corners.attributes["color"] = text.rows["v"][:, 3:], faces[..., 0]
+    if text.statements.skipped:
+        corners.notes.append(f"{', '.join(sorted(text.statements.skipped))} were not loaded")
+    _add_materials(corners, text.statements, text.material[owner], Folders(path.parent, textures))
     return corners
 
 
-def _corners(text: ObjText) -> Corners:
-    corner, owner = fans(text.lengths)
-    faces = text.references[corner]  # (F, corner, v vt vn)
-    result = Corners(text.rows["v"][:, :3], faces[..., 0])
-    for i, (name, key) in enumerate({"uv": "vt", "normal": "vn"}.items(), 1):
-        if (faces[..., i] >= 0).any():
-            result.attributes[name] = text.rows[key], faces[..., i]
-    if text.rows["v"].shape[1] > 3:
-        result.attributes["color"] = text.rows["v"][:, 3:], faces[..., 0]
-    if text.statements.skipped:
-        result.notes.append(f"{', '.join(sorted(text.statements.skipped))} were not loaded")
-    result.material_id = text.material[owner]
-    return result
-
-
-def _add_materials(corners: Corners, text: ObjText, folders: Folders) -> None:
+def _add_materials(corners: Corners, statements: Statements, material: np.ndarray, folders: Folders) -> None:
+    """material  int (F,)  number of a name in `statements.materials`, -1 for none"""
     library = Library(folders)
-    for name in dict.fromkeys(text.statements.libraries):
+    for name in dict.fromkeys(statements.libraries):
         library.read(name)
-    names = list(text.statements.materials)
-    used = [names[i] for i in np.unique(corners.material_id) if i >= 0]
-    unknown = [name for name in used if name not in library.blocks]
+    names = list(statements.materials)
+    used = {names[i] for i in np.unique(material) if i >= 0}
+    unknown = [name for name in names if name in used and name not in library.blocks]
     if unknown:
-        corners.notes.append(f"no material file defines {', '.join(map(repr, unknown))}, which are plain now")
-    order = [name for name in library.blocks if name in used] + unknown
+        corners.notes.append(f"no material file defines {', '.join(map(repr, unknown))}: plain here")
+    order = {name: i for i, name in enumerate([name for name in library.blocks if name in used] + unknown)}
     # Numbers in order of first use become those in `order`; -1 finds the last entry.
-    renumbered = np.array([order.index(name) if name in used else -1 for name in names] + [-1])
-    corners.material_id = renumbered[corners.material_id]
-    for number, name in enumerate(order):
-        material, placement = library.material(name)
-        corners.materials.append(material)
+    corners.material_id = np.array([*(order.get(name, -1) for name in names), -1])[material]
+    for name, number in order.items():
+        made, placement = library.material(name)
+        corners.materials.append(made)
         if placement is not None:
-            _place(corners, number, placement)
-    corners.notes += dict.fromkeys(library.notes)
+            _place(corners, corners.material_id == number, placement)
+    corners.notes += library.notes
 
 
-def _place(corners: Corners, material: int, placement: Placement) -> None:
-    """Give the faces of a material uv of their own, scaled and moved."""
+def _place(corners: Corners, faces: np.ndarray, placement: Placement) -> None:
+    """Give some faces, bool (F,), uv of their own, scaled and moved."""
     if "uv" not in corners.attributes:
         return
     values, index = corners.attributes["uv"]
-    here = (corners.material_id == material)[:, None] & (index >= 0)
+    here = faces[:, None] & (index >= 0)
     used, renumbered = np.unique(index[here], return_inverse=True)
     scale, offset = placement
     index = index.copy()
@@ -115,6 +110,7 @@ def write_obj(corners: Corners, digits: int, stem: str) -> tuple[bytes, dict[str
     if corners.material_id is None:
         chunks.append(line * len(flat) % tuple(flat.reshape(-1).tolist()))
         return "".join(chunks).encode(), {}
+    stem = re.sub(r"[\s\x00-\x1f\x7f]", "_", stem)  # many programs take a blank for the end of the name
     writer = MtlWriter(corners.materials, stem)
     corners.notes += writer.notes
     chunks.insert(0, f"mtllib {stem}.mtl\n")

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from repousse.geometry import Material, Texture
+
 from .corners import Corners, split
+from .files import Folders
 from .polygons import fans
+from .textures import Pictures, with_channels
 
 _SHORT = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"}
 _LONG = {"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4"}
@@ -34,11 +38,17 @@ class _Element:
     properties: list[_Property] = field(default_factory=list)
 
 
-def read_ply(data: bytes, path: Path) -> Corners:
+def read_ply(data: bytes, path: Path, textures: Path | None = None) -> Corners:
     """Parse a PLY file; polygons become fans. Colours of an integer type become [0, 1]. Reads positions,
-    normals, uv (of vertices or of corners, "texcoord") and colours (of vertices or of faces)."""
+    normals, uv (of vertices or of corners, "texcoord") and colours (of vertices or of faces).
+
+    "comment TextureFile name.png", as MeshLab writes it, becomes a material of that name with this texture;
+    with several of them the faces' "texnumber" tells whose is whose.
+
+    textures  a folder besides that of `path` from which these may come
+    """
     try:
-        elements, encoding, notes, body = _header(data)
+        elements, encoding, names, body = _header(data)
         if encoding == "ascii":
             # Text is read as if it were binary with nothing but doubles.
             body = np.array([float(word) for word in body.split()], dtype="<f8").tobytes()
@@ -48,19 +58,24 @@ def read_ply(data: bytes, path: Path) -> Corners:
             tables[element.name], offset = _table(element, body, offset, order, encoding == "ascii")
         if any(axis not in tables.get("vertex", {}) for axis in "xyz"):
             raise ValueError("it has no vertices with x, y and z")
-        return _corners(tables, {element.name: element for element in elements}, notes)
+        corners, owner = _corners(tables, {element.name: element for element in elements})
+        if names:
+            _add_textures(
+                corners, names, tables.get("face", {}).get("texnumber"), owner, Folders(path.parent, textures)
+            )
+        return corners
     except (ValueError, KeyError, IndexError, OverflowError, MemoryError) as error:
         raise ValueError(f"load: {path} is not an intact PLY file ({error}); is it cut off?") from error
 
 
 def _header(data: bytes) -> tuple[list[_Element], str, list[str], bytes]:
-    """Elements, encoding, notes, and the bytes behind the header."""
+    """Elements, encoding, names of textures, and the bytes behind the header."""
     end = data.find(b"end_header")
     line_end = data.find(b"\n", end)
     if not data.startswith(b"ply") or end < 0 or line_end < 0:
         raise ValueError("no header from `ply` to `end_header`")
     elements: list[_Element] = []
-    encoding, notes = "", []
+    encoding, textures = "", []
     for line in data[:end].decode("utf-8", errors="replace").splitlines():
         words = line.split()
         match words:
@@ -72,11 +87,11 @@ def _header(data: bytes) -> tuple[list[_Element], str, list[str], bytes]:
                 elements[-1].properties.append(_Property(name, _TYPES[kind], _TYPES[count]))
             case ["property", kind, name]:
                 elements[-1].properties.append(_Property(name, _TYPES[kind]))
-            case ["comment", key, *name] if key.lower() == "texturefile":
-                notes.append(f"texture {' '.join(name)!r} was not loaded")
+            case ["comment", key, _, *_] if key.lower() == "texturefile":
+                textures.append(line.split(None, 2)[2].strip())  # the name may have blanks
     if encoding not in ("ascii", "binary_little_endian", "binary_big_endian"):
         raise ValueError(f"unknown format {encoding!r}")
-    return elements, encoding, notes, data[line_end + 1 :]
+    return elements, encoding, textures, data[line_end + 1 :]
 
 
 def _table(
@@ -128,12 +143,13 @@ def _ragged(element, body: bytes, offset: int, kinds: dict[str, str], kind):
     return {n: np.concatenate(c) if n in plain and c else c for n, c in columns.items()}, offset
 
 
-def _corners(tables: dict[str, dict], elements: dict[str, _Element], notes: list[str]) -> Corners:
+def _corners(tables: dict[str, dict], elements: dict[str, _Element]) -> tuple[Corners, np.ndarray]:
+    """The mesh, and the face of the file that each triangle belongs to."""
     vertex, face = tables["vertex"], tables.get("face", {})
     lists = next((face[name] for name in ("vertex_indices", "vertex_index") if name in face), [])
     flat, lengths = _flatten(lists)
     corner, owner = fans(lengths)
-    result = Corners(_stack(vertex, ("x", "y", "z")), flat.astype(np.int64)[corner], notes=notes)
+    result = Corners(_stack(vertex, ("x", "y", "z")), flat.astype(np.int64)[corner])
     if all(name in vertex for name in _NORMAL):
         result.attributes["normal"] = _stack(vertex, _NORMAL), result.faces
     texcoord, numbers = _flatten(face.get("texcoord", []))
@@ -147,7 +163,25 @@ def _corners(tables: dict[str, dict], elements: dict[str, _Element], notes: list
         result.attributes["color"] = _color(vertex, elements["vertex"]), result.faces
     elif all(name in face for name in _RGB):
         result.attributes["color"] = _color(face, elements["face"]), np.repeat(owner[:, None], 3, 1)
-    return result
+    return result, owner
+
+
+def _add_textures(corners: Corners, names: list[str], numbers: object, owner: np.ndarray, folders: Folders) -> None:
+    """One material for each texture. `numbers` says for each face of the file which of them it has."""
+    if "uv" not in corners.attributes:
+        corners.notes.append(f"texture {', '.join(map(repr, names))} was not loaded, there are no uv")
+        return
+    pictures = Pictures(folders)
+    for name in names:
+        image = pictures.read(name, srgb=True)
+        texture = None if image is None else Texture(with_channels(image, 4))
+        corners.materials.append(Material(name=name, base_color_texture=texture))
+    corners.notes += pictures.notes
+    if not isinstance(numbers, np.ndarray) or numbers.ndim != 1:
+        corners.material_id = np.zeros(len(owner), dtype=np.int64)
+    else:
+        given = numbers.astype(np.int64)[owner]
+        corners.material_id = np.where((given >= 0) & (given < len(names)), given, -1)  # -1: without a texture
 
 
 def _flatten(lists: np.ndarray | list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
