@@ -229,7 +229,10 @@ def test_failure_keeps_all_old_files(tmp_path, monkeypatch):
     monkeypatch.setattr("builtins.open", full)
     with pytest.raises(OSError, match="disk full"):
         save(
-            tmp_path / "a.obj", everything().with_materials([Material("new", emission_texture=Texture(image(1, 1, 3)))])
+            tmp_path / "a.obj",
+            everything().with_materials(
+                [Material("new", emission=(1, 1, 1), emission_texture=Texture(image(1, 1, 3)))]
+            ),
         )
     monkeypatch.undo()
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
