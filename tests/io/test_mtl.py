@@ -13,6 +13,7 @@ from repousse.io.files import Folders
 from repousse.io.images import encode_png
 from repousse.io.mtl import parse_mtl
 from repousse.io.mtl_materials import Library
+from repousse.io.obj_text import Statements
 
 
 def picture(folder, name, *values, srgb=False, size=(2, 2)):
@@ -70,6 +71,15 @@ def test_lines_that_cannot_be_read():
     broken = ["'Kd zero'", "'Ke 1 2'", "'Ns nan'", "'map_Kd'", "'map_Kd -s'", "'Kd spectral x.rfl'"]
     assert notes[:-1] == [f"{line} of material 'm' was not understood" for line in broken]
     assert notes[-1] == "map_Ks of material 'm' was not loaded"
+
+
+def test_long_lines():
+    """Breaks if a hostile line of a megabyte takes minutes."""
+    _, notes = parse_mtl("newmtl m\nmap_Kd " + "-clamp on " * 10**5 + "a.png\n", Path())
+    assert notes[0].startswith("'map_Kd -clamp on")
+    statements = Statements()
+    statements.line("mtllib", "mtllib " + "a " * 10**6)
+    assert len(statements.libraries) == 1
 
 
 @settings(max_examples=150, deadline=None)

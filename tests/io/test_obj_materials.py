@@ -1,7 +1,6 @@
-"""OBJ models with materials and textures, and textured PLY."""
+"""OBJ models with materials and textures, there and back."""
 
 import gzip
-import shutil
 import warnings
 
 import numpy as np
@@ -15,8 +14,6 @@ from repousse.geometry import Attribute, Material, Mesh, Texture, icosphere
 from repousse.io import linear_to_srgb, load, save
 from repousse.io.images import decode, encode_png
 
-SQUARE = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\n"
-FACES = "usemtl red\nf 1/1 2/2 3/3\nusemtl blue\nf 1/1 3/3 4/4\n"
 MODELS = ("spot", "fuze", "pizza")
 
 
@@ -266,75 +263,6 @@ def test_a_linked_model_finds_its_materials(tmp_path):
     check_same_materials(silently(load, tmp_path / "model" / "a.obj"), mesh)
 
 
-def written(folder, **files):
-    for name, text in files.items():
-        (folder / name.replace("_", ".")).write_text(text)
-    return folder / "a.obj"
-
-
-def test_order_and_number_of_libraries(tmp_path):
-    """Breaks if usemtl must follow mtllib, or if only the first of several material files is read."""
-    path = written(
-        tmp_path,
-        a_obj=SQUARE + FACES + "mtllib a.mtl b.mtl\nmtllib c.mtl\nf 2 3 4\n",
-        a_mtl="newmtl blue\nKd 0 0 1\n",
-        b_mtl="newmtl unused\nmap_Kd gone.png\nnewmtl red\nKd 1 0 0\n",
-        c_mtl="newmtl green\nKd 0 1 0\n",
-    )
-    with pytest.warns(UserWarning, match=r"1 of 3 faces have no uv, theirs is 0$"):
-        mesh = load(path)
-    assert [material.name for material in mesh.materials] == ["blue", "red"]
-    assert mesh.material_id.tolist() == [1, 0, 0]
-
-
-def test_faces_without_a_material(tmp_path):
-    """Breaks if faces before the first usemtl get the material that follows, or a mesh without any gets one."""
-    path = written(
-        tmp_path, a_obj=SQUARE + "f 1/1 2/2 3/3\n" + FACES + "mtllib a.mtl\n", a_mtl="newmtl red\nKd 1 0 0\n"
-    )
-    with pytest.warns(UserWarning, match="no material file defines 'blue'"):
-        mesh = load(path)
-    assert [material.name for material in mesh.materials] == ["red", "blue", ""]
-    assert mesh.material_id.tolist() == [2, 0, 1]
-    plain = written(tmp_path, a_obj=SQUARE + "mtllib a.mtl\nf 1/1 2/2 3/3\n")
-    assert silently(load, plain).materials == ()
-
-
-def test_scaled_and_moved_textures(tmp_path):
-    """Breaks if -s and -o are dropped, or reach faces of another material that share the uv."""
-    (tmp_path / "t.png").write_bytes(encode_png(image(2, 2, 3), srgb=True))
-    path = written(
-        tmp_path,
-        a_obj="mtllib a.mtl\n" + SQUARE + FACES,
-        a_mtl="newmtl red\nmap_Kd -s 2 4 -o 0.5 0 t.png\nnewmtl blue\nmap_Kd t.png\n",
-    )
-    uv = silently(load, path).attributes["uv"]
-    assert uv.values[uv.faces.long()].tolist() == [[[0.5, 0], [2.5, 0], [2.5, 4]], [[0, 0], [1, 1], [0, 1]]]
-
-
-def test_a_folder_of_textures(tmp_path):
-    """Breaks if ShapeNet's "../images" is read unasked, or not when asked."""
-    for name in ("models", "images", "other"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "images" / "t.png").write_bytes(encode_png(image(2, 2, 3), srgb=True))
-    (tmp_path / "secret.png").write_bytes(encode_png(image(2, 2, 3), srgb=True))
-    path = written(
-        tmp_path / "models",
-        a_obj="mtllib a.mtl\n" + SQUARE + FACES,
-        a_mtl="newmtl red\nmap_Kd ../images/t.png\nnewmtl blue\nmap_Ke ../images/../secret.png\n",
-    )
-    with pytest.warns(UserWarning, match=r"texture '../images/t.png' lies outside.*`textures` of load"):
-        assert load(path).materials[0].base_color_texture is None
-    with pytest.warns(UserWarning, match=r"a.obj: texture '../images/../secret.png' lies outside") as caught:
-        found = load(path, textures=tmp_path / "images").materials
-    assert "t.png" not in str(caught[0].message).replace("secret.png", "")
-    assert torch.equal(found[0].base_color_texture.image, image(2, 2, 3))
-    shutil.copy(tmp_path / "images" / "t.png", tmp_path / "images" / "secret.png")
-    assert silently(load, path, textures=str(tmp_path / "images")).materials[1].emission == (1, 1, 1)
-    with pytest.raises(FileNotFoundError, match=r"no folder .*gone"):
-        load(path, textures=tmp_path / "gone")
-
-
 def test_double_precision(tmp_path):
     """Breaks if textures stay float32 in a float64 mesh, which no op takes together."""
     mesh = icosphere(0).with_materials([Material(base_color_texture=Texture(image(2, 2, 3)))])
@@ -349,57 +277,6 @@ def test_gradients_do_not_hinder_saving(tmp_path):
     material = Material("m", base_color=color, base_color_texture=texture)
     save(tmp_path / "a.obj", icosphere(0).with_materials([material]))
     assert torch.equal(load(tmp_path / "a.obj").materials[0].base_color_texture.image, texture.image)
-
-
-PLY = """ply
-format ascii 1.0
-comment TextureFile my skin.png
-comment TextureFile ../b.png
-element vertex 4
-property float x
-property float y
-property float z
-property float s
-property float t
-element face 3
-property list uchar int vertex_indices
-property int texnumber
-end_header
-0 0 0 0 0
-1 0 0 1 0
-1 1 0 1 1
-0 1 0 0 1
-4 0 1 2 3 0
-3 0 1 2 1
-3 0 2 3 7
-"""
-
-
-def test_textured_ply(tmp_path):
-    """Breaks if MeshLab's textures are lost, given to other faces, or read from outside the folder."""
-    inner = tmp_path / "model"
-    inner.mkdir()
-    for path in (inner / "my skin.png", tmp_path / "b.png"):
-        path.write_bytes(encode_png(image(2, 2, 4), srgb=True))
-    (inner / "a.ply").write_text(PLY)
-    with pytest.warns(UserWarning, match=r"texture '../b.png' lies outside"):
-        mesh = load(inner / "a.ply")
-    assert [material.name for material in mesh.materials] == ["my skin.png", "../b.png", ""]
-    assert mesh.material_id.tolist() == [0, 0, 1, 2]
-    assert torch.equal(mesh.materials[0].base_color_texture.image, image(2, 2, 4))
-    assert mesh.materials[1].base_color_texture is None
-    assert silently(load, inner / "a.ply", textures=tmp_path).materials[1].base_color_texture is not None
-
-
-def test_ply_with_one_texture_or_without_uv(tmp_path):
-    """Breaks if a texture needs texnumber to be seen, or one that cannot be seen is no longer named."""
-    (tmp_path / "my skin.png").write_bytes(encode_png(image(2, 2, 3), srgb=True))
-    text = PLY.replace("comment TextureFile ../b.png\n", "")
-    (tmp_path / "a.ply").write_text(text.replace("texnumber", "quality"))
-    assert silently(load, tmp_path / "a.ply").material_id.tolist() == [0] * 4
-    (tmp_path / "a.ply").write_text(text.replace("float s", "float heat"))
-    with pytest.warns(UserWarning, match="texture 'my skin.png' was not loaded, there are no uv"):
-        assert load(tmp_path / "a.ply").materials == ()
 
 
 def test_seams_survive(tmp_path):
