@@ -12,6 +12,7 @@ import torch
 
 from repousse.geometry import cube
 from repousse.io import load, save
+from repousse.io.images import encode_png
 
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
 
@@ -121,28 +122,35 @@ def opened(monkeypatch):
     ("library", "message"),
     [
         ("gone.mtl", "material file 'gone.mtl' is missing"),
-        ("../secret.mtl", "'../secret.mtl' was not read, it lies outside the folder"),
-        ("{root}/secret.mtl", "secret.mtl' was not read, it lies outside the folder"),
-        ("link.mtl", "'link.mtl' was not read, it lies outside the folder"),
-        ("..\\secret.mtl", "was not read, it lies outside the folder"),
-        ("good.mtl", r"materials 'red', 'blue' of 'good.mtl' were not loaded; textures 'here.png'"),
-        ("good.mtl", r"'gone.png' \(missing\), '../secret.png' \(outside the folder of the model\)"),
+        ("../secret.mtl", "'../secret.mtl' lies outside the folder of the model and was not read"),
+        ("{root}/secret.mtl", "secret.mtl' lies outside the folder of the model"),
+        ("link.mtl", "'link.mtl' lies outside the folder of the model"),
+        ("..\\secret.mtl", "lies outside the folder of the model"),
+        ("good.mtl", r"texture 'here.png' is not an intact picture.*texture 'link.png' lies outside the folder"),
+        ("good.mtl", r"texture 'gone.png' is missing.*texture '../secret.png' lies outside the folder of the model"),
     ],
 )
-def test_materials_are_named_and_stay_in_the_folder(tmp_path, opened, library, message):
-    """Breaks if materials vanish silently, a missing one stops the load, or a file elsewhere is opened."""
+def test_materials_stay_in_the_folder(tmp_path, opened, library, message):
+    """Breaks if what is missing vanishes silently or stops the load, or a file elsewhere is opened."""
     inner = tmp_path / "model"
     inner.mkdir()
     secret = write(tmp_path, "secret.mtl", "newmtl password\n")
     (inner / "link.mtl").symlink_to(secret)
+    write(tmp_path, "secret.png", encode_png(torch.ones(1, 1, 3), srgb=True))
+    (inner / "link.png").symlink_to(tmp_path / "secret.png")
     write(inner, "here.png", b"")
-    text = "newmtl red\nmap_Kd here.png\nmap_Ks -s 1 1 1 gone.png\nnewmtl blue\nbump ../secret.png\n"
+    text = "newmtl red\nKd 1 0 0\nmap_Kd here.png\nmap_Ke link.png\nnorm ../secret.png\nmap_Pr -s 1 1 1 gone.png\n"
     write(inner, "good.mtl", text)
     mesh = TRIANGLE + "usemtl red\nf 1 2 3\n"
     path = write(inner, "a.obj", f"mtllib {library.format(root=tmp_path)}\n{mesh}")
     opened.clear()
     with pytest.warns(UserWarning, match=message) as caught:
-        assert len(load(path).faces) == 1
+        loaded = load(path)
+    assert len(loaded.faces) == 1
+    assert loaded.materials[0].name == "red"
+    assert not any(loaded.materials[0].textures())
+    if library == "good.mtl":
+        assert loaded.materials[0].base_color == (1, 0, 0, 1)  # the factor stays without the texture
     assert "password" not in str(caught[0].message)
     assert path in opened  # the spy sees something
     assert all(file.is_relative_to(inner) for file in opened)

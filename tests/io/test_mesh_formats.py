@@ -34,8 +34,11 @@ def test_obj_keeps_the_order_of_faces_and_its_uv_index(tmp_path):
         + "vt 0 0\nvt 1 0\nvt 1 1\nvt 0.5 0.25\n"
         + "usemtl b\nf 1/1 2/2 3/3\nusemtl a\nf 1/4 3/3 4/1\nusemtl b\nf 4/1 3/3 2/2 # a comment\n"
     )
-    mesh = load(write(tmp_path, "a.obj", text))
+    with pytest.warns(UserWarning, match="no material file defines 'b', 'a'"):
+        mesh = load(write(tmp_path, "a.obj", text))
     assert mesh.faces.tolist() == [[0, 1, 2], [0, 2, 3], [3, 2, 1]]
+    assert mesh.material_id.tolist() == [0, 1, 0]
+    assert [material.name for material in mesh.materials] == ["b", "a"]
     assert mesh.attributes["uv"].faces.tolist() == [[0, 1, 2], [3, 2, 0], [0, 2, 1]]
     assert mesh.attributes["uv"].values.tolist() == [[0, 0], [1, 0], [1, 1], [0.5, 0.25]]
 
@@ -126,7 +129,7 @@ def test_ply_uv_of_corners_and_colors_of_faces(tmp_path):
         "property float blue\ncomment TextureFile skin.png\nend_header",
     )
     text += "4 0 1 2 3 8 0 0 1 0 1 1 0 1 1 0 0\n3 0 2 1 6 .5 .5 .25 .25 .75 .75 0 1 0\n"
-    with pytest.warns(UserWarning, match=r"texture 'skin.png' was not loaded"):
+    with pytest.warns(UserWarning, match=r"texture 'skin.png' is missing"):
         mesh = load(write(tmp_path, "a.ply", text))
     uv, color = mesh.attributes["uv"], mesh.attributes["color"]
     assert uv.values[uv.faces.long()][1:].tolist() == [

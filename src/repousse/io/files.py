@@ -103,6 +103,4 @@ class Folders:
         named = _resolved(base, name)
         if named is None or named in paths:
             raise LookupError("is missing")
-        raise LookupError(
-            "lies outside the folder of the model and was not read (load(..., textures=folder) allows another folder)"
-        )
+        raise LookupError("lies outside the folder of the model and was not read (`textures` of load allows another)")

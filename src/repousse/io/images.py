@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from .srgb import linear_to_srgb, srgb_to_linear
@@ -87,7 +87,8 @@ def open_picture(
             f"{what} is suspiciously large ({error}); if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS"
         ) from error
     except _BROKEN as error:
-        raise ValueError(f"{what} is not an intact picture ({error})") from error
+        cause = "of no known kind" if isinstance(error, UnidentifiedImageError) else error
+        raise ValueError(f"{what} is not an intact picture ({cause})") from error
     if not within:
         width, height = image.size
         raise ValueError(f"{what} has {width} × {height} pixels; at most {longest} along a side are read")

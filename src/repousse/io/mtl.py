@@ -7,7 +7,8 @@ from pathlib import Path
 
 _NUMBERS = {"kd": 3, "ke": 3, "ks": 3, "d": 1, "tr": 1, "ns": 1, "pr": 1, "pm": 1, "illum": 1}
 _MAPS = ("map_kd", "map_d", "map_ke", "map_pr", "map_pm", "norm", "map_bump")
-_OTHER_MAPS = ("map_", "disp", "decal", "refl", "norm")
+_OTHER_MAPS = ("map_", "disp", "decal", "refl")
+_LONGEST = 4096  # letters in a line; the time that options take grows with the square
 # How many words follow an option of a map: (at least, at most); beyond the least only numbers count.
 _OPTIONS = {
     "-s": (1, 3), "-o": (1, 3), "-t": (1, 3), "-mm": (2, 2), "-bm": (1, 1), "-boost": (1, 1), "-texres": (1, 1),
@@ -68,18 +69,14 @@ def parse_mtl(text: str, folder: Path) -> tuple[list[Block], list[str]]:
             block = blocks.setdefault(rest, Block(rest, folder))
         elif block is None or not key:
             continue
-        elif key in _NUMBERS:
-            if (numbers := _numbers(rest, _NUMBERS[key])) is None:
-                notes.append(f"{line[:80]!r} of material {block.name!r} was not understood")
-            else:
-                block.numbers[key] = numbers
-        elif key in _MAPS:
-            if (found := _map(rest)) is None:
-                notes.append(f"{line[:80]!r} of material {block.name!r} was not understood")
-            else:
-                block.maps[key] = found
+        elif key in _NUMBERS and (numbers := _numbers(rest, _NUMBERS[key])) is not None:
+            block.numbers[key] = numbers
+        elif key in _MAPS and (found := _map(rest)) is not None:
+            block.maps[key] = found
+        elif key in _NUMBERS or key in _MAPS:
+            notes.append(f"{line[:80]!r} of material {block.name!r} was not understood")
         elif key.startswith(_OTHER_MAPS):
-            notes.append(f"{keyword} of material {block.name!r} was not loaded")
+            notes.append(f"{keyword[:80]} of material {block.name!r} was not loaded")
     return list(blocks.values()), notes
 
 
@@ -98,6 +95,8 @@ def _numbers(text: str, count: int) -> tuple[float, ...] | None:
 
 def _map(text: str) -> Map | None:
     """Options, then the name of the picture, which may have blanks."""
+    if len(text) > _LONGEST:
+        return None
     options: dict[str, list[str]] = {}
     word, rest = _first(text)
     while word.lower() in _OPTIONS:

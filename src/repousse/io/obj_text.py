@@ -33,7 +33,7 @@ class Statements:
             if not name:
                 raise ValueError("it names no file")
             # Names may have blanks and there may be several, so what ends a name is its ending.
-            self.libraries += re.findall(r"\S.*?\.mtl(?=\s|$)", name, re.IGNORECASE) or [name]
+            self.libraries += re.split(r"(?<=\.mtl)\s+", name, flags=re.IGNORECASE)
         elif keyword in _SKIPPED:
             self.skipped.add(_SKIPPED[keyword])
 
