@@ -1,6 +1,7 @@
 """The operations between which everything else is plain PyTorch. One folder per operation."""
 
 from repousse.ops.crossings import Crossings, crossings
+from repousse.ops.cubemap import cubemap, cubemap_from_environment, environment
 from repousse.ops.interpolate import interpolate
 from repousse.ops.layers import layers
 from repousse.ops.rasterize import Fragments, rasterize, with_face_id
@@ -10,6 +11,9 @@ __all__ = [
     "Crossings",
     "Fragments",
     "crossings",
+    "cubemap",
+    "cubemap_from_environment",
+    "environment",
     "interpolate",
     "layers",
     "rasterize",
