@@ -114,8 +114,8 @@ def environment(
 def cubemap_from_environment(image: Tensor, size: int) -> Tensor:
     """The cube map (6, size, size, C) that shows what a lat-long image (Ht, Wt, C) shows (see both for conventions).
 
-    A texel is the mean of lookups spread evenly over it, close enough to miss no texel of the image but for some next to
-    the poles, where columns are narrow. Differentiable in `image`.
+    A texel is the mean of lookups spread evenly over it, close enough to miss no texel of the image but for some next
+    to the poles, where columns are narrow. Differentiable in `image`.
 
     Raises ValueError or TypeError for wrong shapes and dtypes.
     """
