@@ -7,7 +7,10 @@ A shader is a callable `(points, lights) -> color`. Your own is a function:
     >>> picture = render(mesh, camera, (256, 256), shader=normals_as_colors)  # doctest: +SKIP
 """
 
-from repousse.shading.debug import albedo, normals
+from repousse.shading.contour import contour
+from repousse.shading.debug import albedo, depth, normals, position
+from repousse.shading.environment import Environment
+from repousse.shading.harmonics import SphericalHarmonics, harmonics
 from repousse.shading.lights import (
     DEFAULT_LIGHTS,
     Ambient,
@@ -19,7 +22,11 @@ from repousse.shading.lights import (
     as_lights,
 )
 from repousse.shading.matt import flat, lambert
+from repousse.shading.occlusion import AmbientOcclusion, ambient_occlusion
+from repousse.shading.pbr import pbr
 from repousse.shading.points import Points, Shader
+from repousse.shading.specular import blinn_phong, phong
+from repousse.shading.toon import toon
 
 __all__ = [
     "Points",
@@ -31,11 +38,23 @@ __all__ = [
     "Ambient",
     "Directional",
     "PointLight",
+    "SphericalHarmonics",
+    "harmonics",
+    "Environment",
     "DEFAULT_LIGHTS",
     "as_lights",
     # Shaders
-    "albedo",
     "flat",
     "lambert",
+    "phong",
+    "blinn_phong",
+    "pbr",
+    "toon",
+    "contour",
+    "AmbientOcclusion",
+    "ambient_occlusion",
+    "albedo",
     "normals",
+    "depth",
+    "position",
 ]

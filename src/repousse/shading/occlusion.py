@@ -1,7 +1,7 @@
-"""Ambient occlusion: how much of the light from everywhere arrives, by rays through Embree."""
+"""Ambient occlusion: how much of the light from everywhere is kept away by the mesh itself, by casting rays."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,136 +9,169 @@ import torch
 from torch import Tensor
 
 from repousse.geometry import Mesh, vertex_normals
-from repousse.shading.lights import Lights
-from repousse.shading.points import Points
+from repousse.shading.lights import Lights, as_lights
+from repousse.shading.points import Points, Shader
 
-_AT_ONCE = 2**21  # rays
-_OFFSET = 1e-4  # of the bounding box's diagonal, along the normal: a surface does not shade itself
+_RAYS_AT_ONCE = 2**19
+_GOLDEN, _PLASTIC = (math.sqrt(5) - 1) / 2, 0.7548776662466927
+# Rays start so far above the surface, as a share of the mesh's size, lest they hit where they start.
+_LIFT = 1e-4
 
 
-def with_occlusion(mesh: Mesh, rays: int = 256, distance: float = math.inf) -> Mesh:
-    """The mesh with an attribute "occlusion" (V, 1): the share of ambient light that reaches each vertex.
+def ambient_occlusion(mesh: Mesh, *, rays: int = 128, distance: float | None = None) -> Tensor:
+    """Share of the light from everywhere that reaches each vertex, from 0 (closed in) to 1 (open).
 
-    >>> render(with_occlusion(teapot()), camera, (256, 256))  # doctest: +SKIP
+    >>> light = ambient_occlusion(mesh)                           # doctest: +SKIP
+    >>> mesh = mesh.with_attribute("occlusion", light[:, None])   # `render` darkens ambient light by it
+    ... # doctest: +SKIP
 
-    rays      per vertex, over the hemisphere around its normal, distributed by the cosine (so that their mean is the
-              share of light of a matt surface)
-    distance  in world units: what is farther away does not occlude
+    rays      per vertex, over the hemisphere of its normal, more of them near the normal (cosine-weighted); from a
+              fixed sequence of low discrepancy, so that the result is the same each time
+    distance  of an obstacle that does not matter any more, world units; by default all matter
 
-    `render` dims ambient light by it. Rays start slightly above the surface; vertices are coarse: where a mesh has few
-    of them, use `AmbientOcclusion`, which asks per sample. Not differentiable. ImportError without embreex; ValueError
-    for poses, packed meshes and rays < 1.
+    Returns float (V,), or (B, V) for poses. The meshes of a pack do not shade each other. Both sides of faces keep
+    light away; vertices are lit on the side of their normal. Not differentiable.
+
+    ImportError without `embreex`, which casts the rays on the CPU: pip install repousse[rays].
     """
-    _check("with_occlusion", mesh, rays)
-    tracer = _Tracer(mesh)
+    _check("ambient_occlusion", rays, distance)
     normals = vertex_normals(mesh.positions, mesh.faces).detach()
-    seen = tracer.openness(mesh.positions.detach(), normals, rays, distance)
-    return mesh.with_attribute("occlusion", seen[:, None].to(mesh.positions))
+    positions = mesh.positions.detach()
+    if mesh.vertex_ranges is not None:
+        parts = [slice(first, first + count) for first, count in mesh.vertex_ranges.tolist()]
+        found = [
+            _Obstacles.of(mesh, i).open_share(positions[part], normals[part], normals[part], rays, distance)
+            for i, part in enumerate(parts)
+        ]
+        return torch.cat(found)
+    if positions.ndim == 2:
+        return _Obstacles.of(mesh, 0).open_share(positions, normals, normals, rays, distance)
+    poses = range(len(positions))
+    shares = [_Obstacles.of(mesh, i).open_share(positions[i], normals[i], normals[i], rays, distance) for i in poses]
+    return torch.stack(shares)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AmbientOcclusion:
-    """A shader: white where all ambient light arrives, black where none does, whatever the lights.
+    """A shader: `ambient_occlusion` at every sample, finer than at vertices and slower.
 
-    rays      per pixel (shared between its samples), over the hemisphere around the normal, cosine-distributed
-    distance  in world units: what is farther away does not occlude
+    rays      per sample
+    distance  as in `ambient_occlusion`
+    base      a shader that is given points with the occlusion; None: show the occlusion itself as grey
 
-    One mesh for all pictures. Not differentiable. ImportError without embreex; ValueError for poses, packed meshes and
-    points that do not come from `render`.
+    Needs points with a mesh and fragments, and `embreex`: pip install repousse[rays]. Rays that would start into the
+    face, because normals are smooth, are mirrored out of it. What the rays are cast at is kept with the shader for as
+    long as the mesh is the same. Not differentiable in the occlusion.
     """
 
-    rays: int = 128
-    distance: float = math.inf
+    rays: int = 64
+    distance: float | None = None
+    base: Shader | None = None
+    _kept: list[tuple[Tensor, int, "list[_Obstacles]"]] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check("AmbientOcclusion", self.rays, self.distance)
 
     def __call__(self, points: Points, lights: Lights) -> Tensor:
-        if points.mesh is None:
-            raise ValueError("AmbientOcclusion: the points have no `mesh`. Use it in render, or give Points(mesh=...).")
-        _check("AmbientOcclusion", points.mesh, self.rays)
-        each = math.ceil(self.rays / points.supersample**2)
-        covered = points.covered[..., 0]
-        tracer = _Tracer(points.mesh)
-        position, normal = points.position.detach()[covered], points.normal.detach()[covered]
-        seen = torch.zeros_like(points.position[..., 0])
-        seen[covered] = tracer.openness(position, normal, each, self.distance).to(seen)
-        return seen[..., None].expand_as(points.color)
+        face_normal = points.face_normal.detach()  # says what is missing, if it is
+        assert points.mesh is not None
+        obstacles = self._obstacles(points.mesh)
+        share = torch.ones_like(points.position[..., :1])
+        for i in range(len(share)):
+            seen = points.covered[i, ..., 0]
+            at, normal, above = (value[i][seen].detach() for value in (points.position, points.normal, face_normal))
+            scene = obstacles[i % len(obstacles)]
+            share[i][seen] = scene.open_share(at, normal, above, self.rays, self.distance)[:, None]
+        if self.base is None:
+            return share.expand_as(points.position)
+        return self.base(replace(points, occlusion=points.occlusion * share), as_lights(lights))
+
+    def _obstacles(self, mesh: Mesh) -> "list[_Obstacles]":
+        """One for all pictures, or one for each."""
+        positions = mesh.positions
+        if not self._kept or self._kept[0][0] is not positions or self._kept[0][1] != positions._version:
+            count = len(mesh.ranges) if mesh.ranges is not None else len(positions) if positions.ndim == 3 else 1
+            self._kept[:] = [(positions, positions._version, [_Obstacles.of(mesh, i) for i in range(count)])]
+        return self._kept[0][2]
 
 
-class _Tracer:
-    """Embree's structure of a mesh."""
+class _Obstacles:
+    """A mesh that rays can hit."""
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, positions: Tensor, faces: Tensor) -> None:
         try:
-            from embreex import rtcore_scene
             from embreex.mesh_construction import TriangleMesh
+            from embreex.rtcore_scene import EmbreeScene
         except ImportError as error:
-            raise ImportError(
-                "Ambient occlusion needs embreex, which traces its rays: pip install repousse[rays]"
-            ) from error
-        positions = mesh.positions.detach().cpu().double()
-        low, high = positions.amin(0), positions.amax(0)
-        # Embree computes in float32: around the origin, and with size 1, it has the most digits.
-        self.middle = (low + high) / 2
-        self.size = float((high - low).norm()) or 1.0
-        triangles = ((positions - self.middle) / self.size).float()[mesh.faces.cpu().long()]
-        self.scene: Any = rtcore_scene.EmbreeScene()
-        self.triangles = TriangleMesh(self.scene, np.ascontiguousarray(triangles.numpy()))
+            raise ImportError("Ambient occlusion casts rays with Embree: pip install repousse[rays]") from error
+        corners = positions.detach().float().cpu()[faces.long().cpu()].contiguous().numpy()
+        finite = np.isfinite(corners).all((1, 2))
+        self.scene: Any = EmbreeScene()
+        self.geometry = TriangleMesh(self.scene, corners[finite])
+        used = corners[finite].reshape(-1, 3)
+        self.lift = _LIFT * float(np.linalg.norm(used.max(0) - used.min(0))) if len(used) else 0.0
 
-    def openness(self, positions: Tensor, normals: Tensor, rays: int, distance: float) -> Tensor:
-        """Share of `rays` rays that meet nothing within `distance`, float32 (N,), for positions and normals (N, 3)."""
-        normals = normals.cpu().float()
-        starts = ((positions.cpu().double() - self.middle) / self.size).float() + _OFFSET * normals
-        along, across = _tangents(normals)
-        limit = min(distance / self.size, 1e9)
-        open_rays = torch.zeros(len(starts))
-        hemisphere = _hemisphere(rays)
-        rows = max(1, _AT_ONCE // rays)
-        for first in range(0, len(starts), rows):
-            part = slice(first, first + rows)
-            x, y, z = _turned(hemisphere, first, len(starts[part]))
-            frame = (along[part, None], across[part, None], normals[part, None])
-            directions = x[..., None] * frame[0] + y[..., None] * frame[1] + z[..., None] * frame[2]
-            origins = starts[part, None].expand_as(directions)
+    @staticmethod
+    def of(mesh: Mesh, index: int) -> "_Obstacles":
+        """The pose or packed mesh with this index."""
+        if mesh.ranges is not None:
+            first, count = mesh.ranges[index].tolist()
+            return _Obstacles(mesh.positions, mesh.faces[first : first + count])
+        return _Obstacles(mesh.positions if mesh.positions.ndim == 2 else mesh.positions[index], mesh.faces)
+
+    def open_share(
+        self, positions: Tensor, normals: Tensor, above: Tensor, rays: int, distance: float | None
+    ) -> Tensor:
+        """Share of rays from points (N, 3) that hit nothing, (N,).
+
+        normals  (N, 3)  middle of each hemisphere; 1 where it is 0
+        above    (N, 3)  the surface's own normals: rays start on this side
+        """
+        start, normal, up = (value.float().cpu().numpy() for value in (positions, normals, above))
+        share = np.ones(len(start), np.float32)
+        at_once = max(1, _RAYS_AT_ONCE // rays)
+        for first in range(0, len(start), at_once):
+            part = slice(first, first + at_once)
+            directions = _hemisphere(normal[part], rays, first)
+            below = np.minimum(0, np.einsum("nrc,nc->nr", directions, up[part]))[..., None]
+            directions = directions - 2 * below * up[part, None]
+            origins = np.broadcast_to((start[part] + self.lift * up[part])[:, None], directions.shape)
+            reach = None if distance is None else np.full(directions.shape[0] * rays, distance, np.float32)
             hits = self.scene.run(
-                np.ascontiguousarray(origins.reshape(-1, 3).numpy()),
-                np.ascontiguousarray(directions.reshape(-1, 3).numpy()),
-                dists=np.full(origins.shape[0] * rays, limit, dtype=np.float32),
+                np.ascontiguousarray(origins.reshape(-1, 3), np.float32),
+                np.ascontiguousarray(directions.reshape(-1, 3), np.float32),
+                reach,
                 query="OCCLUDED",
             )
-            open_rays[part] = torch.from_numpy(np.asarray(hits) < 0).view(-1, rays).float().mean(-1)
-        return open_rays
+            share[part] = (hits.reshape(-1, rays) < 0).mean(1)
+        share[~(normal != 0).any(1)] = 1
+        return torch.from_numpy(share).to(positions)
 
 
-def _hemisphere(count: int) -> tuple[Tensor, Tensor]:
-    """Low-discrepancy points in the unit square (R2 sequence, Roberts 2018), (count,) each."""
-    index = torch.arange(1, count + 1, dtype=torch.float64)
-    golden = 1.32471795724474602596  # the real root of x³ = x + 1
-    return (0.5 + index / golden) % 1, (0.5 + index / golden**2) % 1
+def _hemisphere(normals: np.ndarray, rays: int, first: int) -> np.ndarray:
+    """Unit directions (N, rays, 3) about normals (N, 3), density proportional to the cosine.
 
-
-def _turned(square: tuple[Tensor, Tensor], first: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Directions around +z with density cos / pi, (count, rays) each: the sequence shifted differently for every point.
-
-    Without the shift all points would ask in the same directions, and errors would show as bands.
+    Vogel's spiral on the disc, raised to the hemisphere and turned differently for each point. The frame around a
+    normal is that of Duff et al., Building an Orthonormal Basis, Revisited (JCGT 2017).
     """
-    index = torch.arange(first, first + count, dtype=torch.int64)
-    shift = [((index * factor) % 2**31).double() / 2**31 for factor in (1103515245, 1597334677)]
-    u, v = ((part + s[:, None]) % 1 for part, s in zip(square, shift, strict=True))
-    radius, angle = u.sqrt(), 2 * math.pi * v
-    return (radius * angle.cos()).float(), (radius * angle.sin()).float(), (1 - u).clamp(min=0).sqrt().float()
+    number = np.arange(rays)
+    radius = np.sqrt((number + 0.5) / rays)
+    turn = ((first + np.arange(len(normals))) * _PLASTIC) % 1
+    angle = 2 * np.pi * (number * _GOLDEN + turn[:, None])
+    a, b = radius * np.cos(angle), radius * np.sin(angle)
+    c = np.broadcast_to(np.sqrt(1 - radius**2), a.shape)
+    x, y, z = normals.T
+    sign = np.where(z < 0, -1.0, 1.0)
+    p = -1 / (sign + z)
+    q = x * y * p
+    tangent = np.stack([1 + sign * x * x * p, sign * q, -sign * x], -1)
+    bitangent = np.stack([q, sign + y * y * p, -y], -1)
+    frame = np.stack([tangent, bitangent, normals], 1)
+    return np.stack([a, b, c], -1) @ frame
 
 
-def _tangents(normals: Tensor) -> tuple[Tensor, Tensor]:
-    """Two unit vectors at right angles to unit normals (N, 3) (Duff et al. 2017)."""
-    x, y, z = normals.unbind(-1)
-    sign = torch.where(z < 0, -1.0, 1.0)
-    a = -1 / (sign + z)
-    b = x * y * a
-    first = torch.stack((1 + sign * x * x * a, sign * b, -sign * x), -1)
-    return first, torch.stack((b, sign + y * y * a, -y), -1)
-
-
-def _check(caller: str, mesh: Mesh, rays: int) -> None:
-    if mesh.positions.ndim != 2 or mesh.ranges is not None:
-        raise ValueError(f"{caller}: this is more than one mesh. Give them one by one.")
-    if rays < 1:
-        raise ValueError(f"{caller}: `rays` must be at least 1, not {rays}.")
+def _check(owner: str, rays: int, distance: float | None) -> None:
+    if not isinstance(rays, int) or not 1 <= rays <= 2**16:
+        raise ValueError(f"{owner}: `rays` must be a whole number from 1 to 65536, not {rays!r}.")
+    if distance is not None and not distance > 0:
+        raise ValueError(f"{owner}: `distance` must be positive, or None for no limit, not {distance!r}.")

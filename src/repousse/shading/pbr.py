@@ -1,0 +1,85 @@
+"""Physically based shading: the metallic-roughness model of glTF 2.0, appendix B."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from repousse.shading.lights import Lights, Rays, as_lights, facing, rays, surrounding
+from repousse.shading.matt import glowing
+from repousse.shading.points import Points
+from repousse.shading.quantities import dot, unit
+
+# Roughness below this counts as this: a lobe without width would be seen by no pixel.
+SMOOTHEST = 0.03
+DIELECTRIC = 0.04  # reflectance of everything but metals, seen along the normal
+
+
+def pbr(points: Points, lights: Lights) -> Tensor:
+    """Metallic-roughness as in glTF 2.0, with points.color, metallic, roughness, occlusion and emission.
+
+    With alpha = roughness², h half-way between light and view, c = (1 - metallic) color and
+    f0 = 0.04 + metallic (color - 0.04), a light of one direction gives
+
+        strength * (n . l) * ((1 - F) c + pi F D V)
+        F  Fresnel, Schlick: f0 + (1 - f0) (1 - v . h)^5
+        D  GGX: alpha² / (pi ((n . h)² (alpha² - 1) + 1)²)
+        V  Smith, separable, as the appendix writes it: product of 1 / (x + sqrt(alpha² + (1 - alpha²) x²)) for
+           x = n . l and x = n . v
+
+    Light from everywhere is reflected by the split sum (Karis, Real Shading in Unreal Engine 4, 2013), with his
+    analytic fit (Physically Based Shading on Mobile, 2014) for the integral of F D V; both it and diffuse light are
+    multiplied by occlusion.
+
+    Returns (B, H, W, 3), linear, never clamped; highlights may be very bright. Needs a camera. Differentiable in all
+    tensors; a roughness below 0.03 counts as 0.03 and gets no gradient.
+    """
+    view = points.view
+    roughness = torch.as_tensor(points.roughness, dtype=view.dtype, device=view.device).clamp(SMOOTHEST, 1)
+    matt = points.color * (1 - points.metallic)
+    mirror = DIELECTRIC + (points.color - DIELECTRIC) * points.metallic
+
+    total = _surrounding(points, view, lights, matt, mirror, roughness)
+    for ray in rays(points, lights):
+        total = total + _lit(ray, points.normal, view, matt, mirror, roughness * roughness)
+    return glowing(total, points)
+
+
+def _lit(ray: Rays, normal: Tensor, view: Tensor, matt: Tensor, mirror: Tensor, alpha: Tensor) -> Tensor:
+    """What a light of one direction adds."""
+    half = unit(ray.direction + view)
+    to_light, to_view = facing(normal, ray.direction), facing(normal, view)
+    fresnel = mirror + (1 - mirror) * (1 - facing(view, half)) ** 5
+    # |n x h|² + (alpha n . h)² is (n . h)² (alpha² - 1) + 1 without the loss of digits at its peak.
+    across, along = torch.linalg.cross(normal, half.expand_as(normal)), facing(normal, half)
+    square = alpha * alpha
+    spread = dot(across, across) + square * along * along
+    distribution = square / (spread * spread).clamp(min=torch.finfo(spread.dtype).tiny)  # times pi
+    shadowed = distribution * _smith(to_light, square) * _smith(to_view, square)
+    return ray.strength * to_light * ((1 - fresnel) * matt + fresnel * shadowed)
+
+
+def _smith(cosine: Tensor, square: Tensor) -> Tensor:
+    """Masking of GGX for one direction, divided by twice its cosine."""
+    return 1 / (cosine + (square + (1 - square) * cosine * cosine).sqrt())
+
+
+def _surrounding(
+    points: Points, view: Tensor, lights: Lights, matt: Tensor, mirror: Tensor, roughness: Tensor
+) -> Tensor:
+    """What light from everywhere adds."""
+    to_view = facing(points.normal, view)
+    mirrored = unit(2 * dot(points.normal, view) * points.normal - view)
+    reflected = [light.reflected(points, mirrored, roughness) for light in as_lights(lights)]
+    reflectance = _integrated(mirror, roughness, to_view)
+    bright = sum((one for one in reflected if one is not None), points.position.new_zeros(()))
+    return matt * (1 - reflectance) * surrounding(points, lights) + reflectance * bright * points.occlusion
+
+
+def _integrated(mirror: Tensor, roughness: Tensor, to_view: Tensor) -> Tensor:
+    """The integral of pi F D V n . l over all directions: Karis' fit of 2014."""
+    gloss = 1 - roughness
+    edge = torch.minimum(gloss * gloss, torch.exp(-9.28 * math.log(2) * to_view)) * gloss
+    edge = edge + 0.0425 - 0.0275 * roughness
+    scale = 1.04 - 0.572 * roughness - 1.04 * edge
+    return mirror * scale + (1.04 * edge - 0.04 + 0.022 * roughness)
