@@ -9,10 +9,10 @@ import torch
 from repousse.camera import Camera
 from repousse.geometry import Mesh, cube, icosphere, join, plane
 from repousse.render import render
-from repousse.shading import Ambient
+from repousse.shading import Ambient, albedo
 from repousse.shading.contour import contour
 
-BARE = functools.partial(contour, base=None, width=1.0)
+BARE = functools.partial(contour, base=albedo, width=1.0)
 SIZE = (64, 64)
 
 
@@ -54,7 +54,7 @@ def test_edges_of_a_cube_are_drawn() -> None:
     camera = Camera.look_at((3.0, 3.0, 3.0))
     lines = dark(cube(), camera)
     assert lines[30:34, 30:34].any()
-    flat = functools.partial(contour, base=None, width=1.0, crease=math.pi)
+    flat = functools.partial(contour, base=albedo, width=1.0, crease=math.pi)
     assert not dark(cube(), camera, flat)[28:36, 28:36].any()
 
 
@@ -74,7 +74,7 @@ def test_width_is_in_pixels() -> None:
     """Breaks if supersampling makes lines thinner."""
     camera = Camera.look_at((0.0, 0.0, 5.0), extent=4.0)
     for supersample in (1, 2, 4):
-        shader = functools.partial(contour, base=None, width=4.0)
+        shader = functools.partial(contour, base=albedo, width=4.0)
         picture = render(square(), camera, SIZE, shader=shader, gradient=None, background=1.0, supersample=supersample)
         assert (1 - picture.color[0, 32]).mean(-1).sum().item() == pytest.approx(8, abs=1.1)
 

@@ -1,6 +1,5 @@
 """Ambient occlusion against exact values and against another sampling."""
 
-import functools
 import math
 
 import pytest
@@ -10,7 +9,7 @@ from repousse.camera import Camera
 from repousse.geometry import Mesh, cube, icosphere, join, pack, teapot
 from repousse.render import render
 from repousse.shading import Ambient
-from repousse.shading.occlusion import AmbientOcclusion, with_occlusion
+from repousse.shading.occlusion import AmbientOcclusion, ambient_occlusion
 
 pytest.importorskip("embreex", reason="ambient occlusion needs embreex: pip install repousse[rays]")
 
@@ -31,7 +30,7 @@ def test_nothing_occludes_a_convex_shape() -> None:
     """Breaks if a surface shades itself: rays must start above it, at every scale and place."""
     for scale, shift in ((1.0, 0.0), (1e-3, 0.0), (1e4, 1e6)):
         mesh = icosphere(3).with_positions(icosphere(3).positions.double() * scale + shift)
-        assert with_occlusion(mesh, rays=64).attributes["occlusion"].values.min() > 0.95
+        assert ambient_occlusion(mesh, rays=64).min() > 0.95
 
 
 def test_walls_take_what_their_form_factor_says() -> None:
@@ -48,9 +47,9 @@ def test_walls_take_what_their_form_factor_says() -> None:
     b = c = a / h
     quarter = b / math.sqrt(1 + b * b) * math.atan(c / math.sqrt(1 + b * b))
     expected = 4 * (2 * quarter) / (2 * math.pi)
-    seen = with_occlusion(join([floor(a), *walls]), rays=4096).attributes["occlusion"].values[4, 0]
+    seen = ambient_occlusion(join([floor(a), *walls]), rays=4096)[4]
     assert seen.item() == pytest.approx(expected, abs=0.005)
-    near = with_occlusion(join([floor(a), *walls]), rays=256, distance=0.5).attributes["occlusion"].values[4, 0]
+    near = ambient_occlusion(join([floor(a), *walls]), rays=256, distance=0.5)[4]
     assert near.item() == 1.0
 
 
@@ -87,8 +86,8 @@ def test_render_dims_ambient_light_only() -> None:
     torch.testing.assert_close(color, torch.full((3,), 0.25))
 
 
-def test_supersampling_shares_the_rays() -> None:
-    """Breaks if samples of a pixel ask in the same directions, or supersampling changes the mean."""
+def test_supersampling_keeps_the_mean() -> None:
+    """Breaks if samples take the occlusion of other samples."""
     mesh, camera = teapot(4), Camera.orbit(6.0, 0.4, 0.5)
     coarse = render(mesh, camera, (16, 16), shader=AmbientOcclusion(rays=256), gradient=None)
     fine = render(mesh, camera, (16, 16), shader=AmbientOcclusion(rays=256), gradient=None, supersample=4)
@@ -96,15 +95,21 @@ def test_supersampling_shares_the_rays() -> None:
     assert (coarse.color - fine.color)[inside].abs().mean() < 0.03
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        functools.partial(with_occlusion, pack([cube(), cube()])),
-        functools.partial(with_occlusion, cube(), rays=0),
-        functools.partial(render, pack([cube(), cube()]), Camera.orbit(5.0), (4, 4), shader=AmbientOcclusion()),
-    ],
-)
-def test_what_cannot_be_traced_is_refused(wrong) -> None:
-    """Breaks if several meshes are traced as one."""
-    with pytest.raises(ValueError, match=r"one by one|at least 1"):
-        wrong()
+def test_packed_meshes_and_poses_do_not_shade_each_other() -> None:
+    """Breaks if the meshes of a batch are traced as one scene."""
+    well = join([floor(1.0), rectangle([-1.0, 0, -1.0], [2.0, 0, 0], [0, 5.0, 0])])
+    alone = ambient_occlusion(well, rays=64)
+    lid = rectangle([-3.0, 1.0, -3.0], [6.0, 0, 0], [0, 0, 6.0])
+    together = ambient_occlusion(pack([well, lid]), rays=64)
+    torch.testing.assert_close(together[: len(alone)], alone, atol=0.02, rtol=0)
+    poses = ambient_occlusion(well.with_positions(torch.stack((well.positions, 2 * well.positions))), rays=64)
+    torch.testing.assert_close(poses[1], alone, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("settings", [{"rays": 0}, {"rays": 2.5}, {"distance": -1.0}])
+def test_senseless_settings_are_refused(settings: dict) -> None:
+    """Breaks if no ray at all gives NaN, or all light is let through without a word."""
+    with pytest.raises(ValueError, match="rays|distance"):
+        ambient_occlusion(cube(), **settings)
+    with pytest.raises(ValueError, match="rays|distance"):
+        AmbientOcclusion(**settings)
