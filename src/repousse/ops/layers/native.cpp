@@ -7,6 +7,8 @@
 namespace rp::RP_ISA {
 namespace {
 
+constexpr int64_t kStripBytes = 1 << 20;  // stays in the second-level cache while it is cleared, drawn and written
+
 // A strip of the image that keeps `count` faces of each pixel, the nearest in block 0.
 struct LayeredStrip {
   Block* blocks;
@@ -85,7 +87,7 @@ RP_KERNEL(rp_layers)
  int8_t* facing) try {
   const Batch batch{positions, vertices, faces, face_count, ranges, images, height, width, cull, threads, facing};
   const int slots = count + 1;  // one for the pieces
-  const Strips strips(batch, slots, 16 << 20);
+  const Strips strips(batch, slots, kStripBytes);
   return draw_batch(
       batch, slots, strips,
       [&](Block* memory, int row_begin, int row_end) {
