@@ -109,7 +109,7 @@ def test_packed_meshes_and_poses_do_not_shade_each_other() -> None:
 @pytest.mark.parametrize("settings", [{"rays": 0}, {"rays": 2.5}, {"distance": -1.0}])
 def test_senseless_settings_are_refused(settings: dict) -> None:
     """Breaks if no ray at all gives NaN, or all light is let through without a word."""
-    with pytest.raises(ValueError, match="rays|distance"):
+    with pytest.raises(ValueError, match=r"rays|distance"):
         ambient_occlusion(cube(), **settings)
-    with pytest.raises(ValueError, match="rays|distance"):
+    with pytest.raises(ValueError, match=r"rays|distance"):
         AmbientOcclusion(**settings)

@@ -9,6 +9,7 @@ from repousse.shading import (
     AmbientOcclusion,
     Shader,
     albedo,
+    ambient_occlusion,
     contour,
     depth,
     flat,
@@ -18,7 +19,6 @@ from repousse.shading import (
     phong,
     position,
     toon,
-    with_occlusion,
 )
 
 LookName = Literal[
@@ -59,4 +59,5 @@ _RAYS_IN_ALL = 2**24
 
 def with_dark_crevices(mesh: Mesh) -> Mesh:
     """The mesh with ambient occlusion, traced in a few seconds at most. ImportError without embreex."""
-    return with_occlusion(mesh, rays=min(256, max(16, _RAYS_IN_ALL // len(mesh.positions))))
+    rays = min(256, max(16, _RAYS_IN_ALL // len(mesh.positions)))
+    return mesh.with_attribute("occlusion", ambient_occlusion(mesh, rays=rays)[:, None])

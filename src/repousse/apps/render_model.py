@@ -17,7 +17,7 @@ from repousse import io
 from repousse.apps.common import Result, Run, require
 from repousse.apps.info import load_with_notes
 from repousse.apps.looks import LOOKS, LookName, with_dark_crevices
-from repousse.apps.studio import ground_shade, prepared, studio_lights
+from repousse.apps.studio import Ground, prepared, studio_lights
 from repousse.camera import Camera, frame
 from repousse.geometry import Mesh
 from repousse.render import render
@@ -119,14 +119,15 @@ def _pictures(settings: RenderModel, mesh: Mesh) -> Iterator[Tensor]:
     size = (settings.height, settings.width)
     view = {"elevation": math.radians(settings.elevation), "fov": math.radians(settings.fov)}
     cameras = frame(mesh.positions, size, azimuth=azimuths if count > 1 else azimuths[0], **view)
+    ground = Ground(mesh) if settings.ground and LOOKS[settings.shader].lit else None
     steps = range(count)
     for i in track(steps, "rendering", console=Console(stderr=True), transient=True) if count > 1 else steps:
         camera = cameras[i : i + 1]
-        yield _picture(settings, mesh, camera, float(azimuths[i]))
+        yield _picture(settings, mesh, ground, camera, float(azimuths[i]))
 
 
 @torch.no_grad()
-def _picture(settings: RenderModel, mesh: Mesh, camera: Camera, azimuth: float) -> Tensor:
+def _picture(settings: RenderModel, mesh: Mesh, ground: Ground | None, camera: Camera, azimuth: float) -> Tensor:
     size = (settings.height, settings.width)
     look = LOOKS[settings.shader]
     picture = render(
@@ -142,7 +143,7 @@ def _picture(settings: RenderModel, mesh: Mesh, camera: Camera, azimuth: float) 
     color, mask = picture.color[0], picture.mask[0, ..., None]
     if look.linear:
         color = io.linear_to_srgb(color / mask.clamp(min=1e-6)) * mask
-    light = ground_shade(mesh, camera, azimuth, size) if settings.ground and look.lit else torch.ones_like(mask)
+    light = torch.ones_like(mask) if ground is None else ground.light(camera, azimuth, size)
     if settings.background == "transparent":  # the shadow is black, as thick as the light it takes away
         alpha = mask + (1 - mask) * (1 - io.linear_to_srgb(light))
         return torch.cat((color / alpha.clamp(min=1e-6), alpha), -1)

@@ -6,13 +6,12 @@ import torch
 from torch import Tensor
 
 from repousse.camera import Camera
-from repousse.geometry import Material, Mesh, with_creased_normals
+from repousse.geometry import Material, Mesh, Texture, with_creased_normals
 from repousse.render import render
-from repousse.shading import Ambient, Directional, Light, Points, Shadowed
+from repousse.shading import Ambient, Directional, Light, Points, Shadowed, albedo
 
-CLAY = Material("clay", base_color=(0.60, 0.57, 0.53), roughness=0.55)
-KEY_SAMPLES = 12  # directions that make one soft key light
-DOME_SAMPLES = 48  # directions from which the sky casts shadows on the ground
+CLAY = Material("clay", base_color=(0.52, 0.49, 0.455), roughness=0.55)
+KEY = (-0.75, 0.85)  # azimuth of the main light with respect to the camera, and its elevation, radians
 
 
 def prepared(mesh: Mesh, up: str) -> Mesh:
@@ -32,45 +31,69 @@ def prepared(mesh: Mesh, up: str) -> Mesh:
     return mesh
 
 
-def studio_lights(azimuth: float, shadows: bool = True) -> list[Light]:
-    """A soft key light from the left above, a weaker one from the right, a rim from behind, and a bright room.
+def studio_lights(azimuth: float) -> list[Light]:
+    """A main light from the left above that casts shadows, a weaker one from the right, a rim from behind, and a bright
+    room.
 
     azimuth  of the camera, radians; the lights stand still with respect to it
     """
-    key = [Directional(d, 2.1 / KEY_SAMPLES) for d in _around(_direction(azimuth - 0.75, 0.85), 0.09, KEY_SAMPLES)]
-    soft: list[Light] = [Shadowed(light, size=1024, softness=2) for light in key] if shadows else list(key)
-    fill = Directional(_direction(azimuth + 1.0, 0.35), 0.35)
-    rim = Directional(_direction(azimuth + math.pi - 0.5, 0.6), 0.5)
-    return [*soft, fill, rim, Ambient(0.42)]
+    return [
+        Shadowed(Directional(_direction(azimuth + KEY[0], KEY[1]), 1.25), size=1024, softness=2),
+        Directional(_direction(azimuth + 1.0, 0.35), 0.22),
+        Directional(_direction(azimuth + math.pi - 0.5, 0.6), 0.3),
+        Ambient(0.36),
+    ]
 
 
-def ground_shade(mesh: Mesh, camera: Camera, azimuth: float, size: tuple[int, int]) -> Tensor:
-    """How much of the light arrives at the ground that the mesh stands on: float (H, W, 1), 1 where none is shut out.
+class Ground:
+    """The ground that a mesh stands on, of which nothing is seen but the mesh's soft shadow.
 
-    Nothing is seen of the ground but its shadow. 1 everywhere for a camera that looks up at it.
+    How much light arrives is computed on a grid around the mesh, for many directions in the sky and in the main light,
+    and laid over the ground as a texture: shadows on it are smooth, so a coarse grid does.
     """
-    low, high = mesh.positions.amin(0), mesh.positions.amax(0)
-    height = float(low[1])
-    if float(camera.position[0, 1]) <= height:
-        return torch.ones(*size, 1)
-    middle, reach = (low + high) / 2, 40 * float((high - low).norm())
-    corners = torch.tensor([[-1.0, 0, -1], [-1, 0, 1], [1, 0, 1], [1, 0, -1]]) * reach
-    corners = corners + torch.stack((middle[0], low[1], middle[2]))
-    ground = Mesh(corners, torch.tensor([[0, 1, 2], [0, 2, 3]]))
-    key = _around(_direction(azimuth - 0.75, 0.85), 0.09, KEY_SAMPLES)
-    dome = _around((0.0, 1.0, 0.0), 1.3, DOME_SAMPLES)
 
-    def arriving(points: Points, lights: object) -> Tensor:
-        total, most = points.position.new_zeros(()), 0.0
-        for directions, weight, texels in ((key, 0.45 / KEY_SAMPLES, 1024), (dome, 0.55 / DOME_SAMPLES, 256)):
-            for direction in directions:
-                share = weight * direction[1]
-                light = Shadowed(Directional(direction), mesh=mesh, size=texels, softness=3)
-                total, most = total + share * light.visibility(points), most + share
-        return (total / most).expand_as(points.color)
+    SKY, SUN = 72, 12  # directions
+    CELLS, REACH = 128, 2.6  # of the grid along each side; half its side in radii of the mesh
 
-    picture = render(ground, camera, size, lights=(), shader=arriving, gradient=None, background=1.0)
-    return picture.color[0, ..., :1]
+    def __init__(self, mesh: Mesh) -> None:
+        low, high = mesh.positions.amin(0), mesh.positions.amax(0)
+        middle = (low + high) / 2
+        self.mesh = mesh
+        self.foot = torch.stack((middle[0], low[1], middle[2]))
+        self.half = self.REACH * float((high - low).norm()) / 2
+        centres = (torch.arange(self.CELLS) + 0.5) / self.CELLS * 2 - 1
+        z, x = torch.meshgrid(centres, centres, indexing="ij")
+        spots = torch.stack((x, torch.zeros_like(x), z), -1)[None] * self.half + self.foot
+        up = torch.tensor([0.0, 1.0, 0.0]).expand_as(spots)
+        self.spots = Points(spots, up, torch.ones_like(spots))
+        self.sky = self._arriving(_around((0.0, 1.0, 0.0), 1.3, self.SKY), 128)
+
+    def light(self, camera: Camera, azimuth: float, size: tuple[int, int]) -> Tensor:
+        """The share of the light that arrives, seen by the camera: float (H, W, 1), 1 where nothing is shut out.
+
+        1 everywhere for a camera that looks up at the ground.
+        """
+        if float(camera.position[0, 1]) <= float(self.foot[1]):
+            return torch.ones(*size, 1)
+        sun = self._arriving(_around(_direction(azimuth + KEY[0], KEY[1]), 0.12, self.SUN), 384)
+        shade = 0.5 * self.sky + 0.5 * sun
+        # Where the grid ends nothing is to be seen, whatever long shadows still lie there.
+        distance = (self.spots.position[0] - self.foot).norm(dim=-1, keepdim=True) / self.half
+        shade = 1 + (shade - 1) * (1 - distance.clamp(0.5, 1).sub(0.5).mul(2).square())
+        corners = torch.tensor([[-1.0, 0, -1], [-1, 0, 1], [1, 0, 1], [1, 0, -1]]) * self.half + self.foot
+        uv = torch.tensor([[0.0, 1], [0, 0], [1, 0], [1, 1]])
+        surface = Material(base_color_texture=Texture(shade.expand(-1, -1, 3), ("clamp", "clamp")))
+        ground = Mesh(corners, torch.tensor([[0, 1, 2], [0, 2, 3]])).with_attribute("uv", uv).with_materials([surface])
+        return render(ground, camera, size, shader=albedo, gradient=None, background=1.0).color[0, ..., :1]
+
+    def _arriving(self, directions: list[tuple[float, float, float]], texels: int) -> Tensor:
+        """The share of the light from `directions` that reaches each cell, (CELLS, CELLS, 1)."""
+        total, most = torch.zeros(self.CELLS, self.CELLS, 1), 0.0
+        for direction in directions:
+            light = Shadowed(Directional(direction), mesh=self.mesh, size=texels, softness=3)
+            total += direction[1] * light.visibility(self.spots)[0]
+            most += direction[1]
+        return total / most
 
 
 def _direction(azimuth: float, elevation: float) -> tuple[float, float, float]:

@@ -13,9 +13,13 @@ from repousse.apps.draw import Draw, draw
 from repousse.apps.find_camera import FindCamera, find_camera
 from repousse.apps.fit_texture import FitTexture, fit_texture
 from repousse.apps.fit_vertices import FitVertices, fit_vertices
+from repousse.apps.info import Info, info
+from repousse.apps.render_model import RenderModel, render_model
 
-Command = Draw | FitVertices | FitTexture | FindCamera | Demo
+Command = RenderModel | Info | Draw | FitVertices | FitTexture | FindCamera | Demo
 COMMANDS = {
+    "render": RenderModel,
+    "info": Info,
     "draw": Draw,
     "fit-vertices": FitVertices,
     "fit-texture": FitTexture,
@@ -50,6 +54,10 @@ def _parse(arguments: Sequence[str] | None) -> Command:
 
 def _run(command: Command) -> None:
     match command:
+        case RenderModel():
+            print(render_model(command))
+        case Info():
+            info(command)
         case Draw():
             print(draw(command))
         case FitVertices():
