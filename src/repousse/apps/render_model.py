@@ -14,13 +14,14 @@ from rich.progress import track
 from torch import Tensor
 
 from repousse import io
-from repousse.apps.common import Result, Run, require
+from repousse.apps.common import InputError, Result, Run, first_line, require
 from repousse.apps.info import load_with_notes
 from repousse.apps.looks import LOOKS, LookName, with_dark_crevices
-from repousse.apps.studio import Ground, prepared, studio_lights
+from repousse.apps.studio import Ground, LightName, lights_of, prepared
 from repousse.camera import Camera, frame
 from repousse.geometry import Mesh
 from repousse.render import render
+from repousse.shading import Environment, Light
 
 _ENDINGS = (".png", ".gif", ".mp4")
 
@@ -47,6 +48,10 @@ class RenderModel:
     """Which axis of the file points upwards."""
     shader: LookName = "material"
     """How the surface is drawn."""
+    light: LightName = "studio"
+    """Which lights shine; they keep their place with respect to the camera."""
+    environment: Path | None = None
+    """Picture of surroundings all around (lat-long, twice as wide as high) that lights the model instead."""
     background: str = "white"
     """A colour (white, #ddeeff, ...), or transparent (PNG only)."""
     ground: bool = True
@@ -118,23 +123,32 @@ def _pictures(settings: RenderModel, mesh: Mesh) -> Iterator[Tensor]:
     azimuths = math.radians(settings.azimuth) + torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
     size = (settings.height, settings.width)
     view = {"elevation": math.radians(settings.elevation), "fov": math.radians(settings.fov)}
-    cameras = frame(mesh.positions, size, azimuth=azimuths if count > 1 else azimuths[0], **view)
+    try:
+        cameras = frame(mesh.positions, size, azimuth=azimuths if count > 1 else azimuths[0], **view)
+    except ValueError as error:
+        raise InputError(f"{settings.model} cannot be seen: {error}") from error
     ground = Ground(mesh) if settings.ground and LOOKS[settings.shader].lit else None
+    surroundings: list[Light] = []
+    if settings.environment is not None:
+        surroundings.append(_environment(settings.environment))
     steps = range(count)
     for i in track(steps, "rendering", console=Console(stderr=True), transient=True) if count > 1 else steps:
         camera = cameras[i : i + 1]
-        yield _picture(settings, mesh, ground, camera, float(azimuths[i]))
+        lights = surroundings or lights_of(settings.light, float(azimuths[i]))
+        yield _picture(settings, mesh, ground, camera, float(azimuths[i]), lights)
 
 
 @torch.no_grad()
-def _picture(settings: RenderModel, mesh: Mesh, ground: Ground | None, camera: Camera, azimuth: float) -> Tensor:
+def _picture(
+    settings: RenderModel, mesh: Mesh, ground: Ground | None, camera: Camera, azimuth: float, lights: list[Light]
+) -> Tensor:
     size = (settings.height, settings.width)
     look = LOOKS[settings.shader]
     picture = render(
         mesh,
         camera,
         size,
-        lights=studio_lights(azimuth),
+        lights=lights,
         shader=look.shader,
         gradient=None,
         supersample=settings.supersample,
@@ -149,6 +163,15 @@ def _picture(settings: RenderModel, mesh: Mesh, ground: Ground | None, camera: C
         return torch.cat((color / alpha.clamp(min=1e-6), alpha), -1)
     background = torch.tensor(_color(settings.background))
     return color + (1 - mask) * background * io.linear_to_srgb(light)
+
+
+def _environment(path: Path) -> Environment:
+    require(path.is_file(), f"there is no file {path}")
+    try:
+        picture = io.load_image(path)[..., :3]
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read as a picture: {first_line(error)}") from error
+    return Environment(io.srgb_to_linear(picture.expand(-1, -1, 3)).contiguous())
 
 
 def _sheet(pictures: list[Tensor]) -> Tensor:

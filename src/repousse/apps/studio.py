@@ -1,6 +1,8 @@
 """A photographer's studio: what makes a picture of an unknown model look good without being told anything about it."""
 
 import math
+from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -31,18 +33,32 @@ def prepared(mesh: Mesh, up: str) -> Mesh:
     return mesh
 
 
-def studio_lights(azimuth: float) -> list[Light]:
-    """A main light from the left above that casts shadows, a weaker one from the right, a rim from behind, and a bright
-    room.
+LightName = Literal["studio", "sun", "soft", "lamp"]
 
-    azimuth  of the camera, radians; the lights stand still with respect to it
+
+def lights_of(name: LightName, azimuth: float) -> list[Light]:
+    """Lights that stand still with respect to a camera at `azimuth` (radians).
+
+    studio  a main light from the left above that casts shadows, a weak one from the right, a rim from behind, and a
+            bright room
+    sun     hard shadows and a little sky
+    soft    from everywhere, and a little from the camera
+    lamp    from the camera alone
     """
-    return [
-        Shadowed(Directional(_direction(azimuth + KEY[0], KEY[1]), 1.25), size=1024, softness=2),
-        Directional(_direction(azimuth + 1.0, 0.35), 0.22),
-        Directional(_direction(azimuth + math.pi - 0.5, 0.6), 0.3),
-        Ambient(0.36),
-    ]
+    sun = Directional(_direction(azimuth + KEY[0], KEY[1]), 1.25)
+    camera = Directional(_direction(azimuth, 0.3), 1.0)
+    if name == "studio":
+        return [
+            Shadowed(sun, size=1024, softness=2),
+            Directional(_direction(azimuth + 1.0, 0.35), 0.22),
+            Directional(_direction(azimuth + math.pi - 0.5, 0.6), 0.3),
+            Ambient(0.36),
+        ]
+    if name == "sun":
+        return [Shadowed(replace(sun, strength=1.6), size=2048, softness=1), Ambient((0.14, 0.16, 0.2))]
+    if name == "soft":
+        return [Ambient(0.8), replace(camera, strength=0.25)]
+    return [camera]
 
 
 class Ground:
