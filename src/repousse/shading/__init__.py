@@ -25,6 +25,7 @@ from repousse.shading.matt import flat, lambert
 from repousse.shading.occlusion import AmbientOcclusion, ambient_occlusion
 from repousse.shading.pbr import pbr
 from repousse.shading.points import Points, Shader
+from repousse.shading.shadow import Shadowed
 from repousse.shading.specular import blinn_phong, phong
 from repousse.shading.toon import toon
 
@@ -38,6 +39,7 @@ __all__ = [
     "Ambient",
     "Directional",
     "PointLight",
+    "Shadowed",
     "SphericalHarmonics",
     "harmonics",
     "Environment",
