@@ -12,8 +12,7 @@ from torch import Tensor
 from repousse.camera import Camera
 from repousse.geometry import Mesh, cube, icosphere, join, pack
 from repousse.ops import interpolate, rasterize
-from repousse.shading import Ambient, Directional, Light, PointLight, Points, lambert
-from repousse.shading.shadow import Shadowed
+from repousse.shading import Ambient, Directional, Light, PointLight, Points, Shadowed, lambert
 
 UP = torch.tensor([0.0, 1.0, 0.0])
 LIGHTS = [Directional((1.0, 1.6, -0.8)), Directional((-1.0, 0.5, 0.4)), PointLight((1.0, 2.8, 0.5))]
@@ -63,7 +62,7 @@ class Rays:
 
     def __init__(self, mesh: Mesh, points: Points, light: Directional | PointLight) -> None:
         trimesh = pytest.importorskip("trimesh")
-        pytest.importorskip("embreex", reason="needs Embree (pip install embreex)")
+        pytest.importorskip("embreex", reason="needs Embree: the extra `rays`")
         from trimesh.ray.ray_pyembree import RayMeshIntersector
 
         self.caster = RayMeshIntersector(trimesh.Trimesh(mesh.positions.numpy(), mesh.faces.numpy(), process=False))

@@ -39,6 +39,7 @@ __all__ = [
     "Ambient",
     "Directional",
     "PointLight",
+    "Shadowed",
     "SphericalHarmonics",
     "harmonics",
     "Environment",
