@@ -39,7 +39,7 @@ def voxelize(
                "solid"  each cell whose centre lies inside. Thin parts may vanish: the volume is right on average
                "carve"  the surface, and each cell that it hides from view along all six axis directions. For
                         surfaces that bound nothing (many holes, faces drawn from both sides); fills bowls and pipes
-    backend    "native", or "reference" for the slow implementation in PyTorch (faces up to 128 cells long)
+    backend    "native", or "reference" for the slow implementation in PyTorch (for grids up to 128 cells)
 
     Returns bool (B, X, Y, Z). Positions are rounded to 1/4096 cell; after that all decisions are exact, and the same
     for any order of faces, number of threads and instruction set. Faces may reach beyond the grid and count there.
@@ -49,7 +49,8 @@ def voxelize(
     "solid" decides by six rays from each centre along the axes; a ray says "inside" if it leaves the surface more
     often than it enters it, or the reverse. For closed surfaces wound consistently all six agree, and parts that
     overlap unite; single faces wound the other way change nothing unless parts overlap. Where rays disagree because
-    the surface is open, four of six decide. `reference.inside` states the rule.
+    the surface is open, four of six decide. Of faces with the same three vertices, as in models drawn from both sides,
+    the first counts. `reference.inside` states the rule.
 
     Not differentiable: the result does not depend on `positions` as far as autograd is concerned, whether they require
     a gradient or not.

@@ -3,7 +3,11 @@
 // Exact: a centre that lies on a face, or whose ray meets an edge or a corner, is thought of as moved by (e, e^2, e^3)
 // with an infinitesimal e > 0, the same for all rays (simulation of simplicity, Edelsbrunner and Muecke 1990). So a
 // closed surface is met as often in one direction as in the other, and all six rays agree.
+#include <array>
+#include <atomic>
 #include <cstring>
+#include <new>
+#include <vector>
 
 #include "lattice.h"
 #include "pool.h"
@@ -148,6 +152,28 @@ void vote(const int32_t* points, const int32_t* faces, int64_t face_count, const
     count(hits + (r - begin) * plane, axis, column, grid, before, before + columns, out + r * grid.stride[row]);
 }
 
+// The faces without those that have the same three vertices as an earlier one.
+std::vector<int32_t> distinct(const int32_t* faces, int64_t face_count) {
+  struct Key {
+    std::array<int32_t, 3> vertices;
+    int64_t face;
+    auto operator<=>(const Key&) const = default;
+  };
+  std::vector<Key> keys(static_cast<size_t>(face_count));
+  for (int64_t f = 0; f < face_count; ++f) {
+    Key& key = keys[static_cast<size_t>(f)];
+    key = {{faces[3 * f], faces[3 * f + 1], faces[3 * f + 2]}, f};
+    std::sort(key.vertices.begin(), key.vertices.end());
+  }
+  std::sort(keys.begin(), keys.end());
+  std::vector<int32_t> kept;
+  kept.reserve(static_cast<size_t>(3 * face_count));
+  for (size_t i = 0; i < keys.size(); ++i)
+    if (i == 0 || keys[i].vertices != keys[i - 1].vertices)
+      kept.insert(kept.end(), faces + 3 * keys[i].face, faces + 3 * keys[i].face + 3);
+  return kept;
+}
+
 // Adds the votes of all rays along `axis`.
 void cast_rays(const int32_t* points, int64_t batch, int64_t vertices, const int32_t* faces, int64_t face_count,
                const Grid& grid, int axis, int threads, uint8_t* out) {
@@ -156,11 +182,17 @@ void cast_rays(const int32_t* points, int64_t batch, int64_t vertices, const int
   const int64_t fitting = std::max<int64_t>(1, (int64_t{1} << 19) / plane);
   const int64_t slabs =
       std::min(rows, std::max<int64_t>((rows + fitting - 1) / fitting, threads > 1 ? 4 * threads : 1));
+  std::atomic<bool> failed{false};  // an exception must not leave a worker's thread
   parallel_for(batch * slabs, threads, [&](int64_t job, int) {
     const int64_t b = job / slabs, slab = job % slabs;
-    vote(points + 3 * b * vertices, faces, face_count, grid, axis, slab * rows / slabs, (slab + 1) * rows / slabs,
-         out + b * grid.cells());
+    try {
+      vote(points + 3 * b * vertices, faces, face_count, grid, axis, slab * rows / slabs, (slab + 1) * rows / slabs,
+           out + b * grid.cells());
+    } catch (...) {
+      failed = true;
+    }
   });
+  if (failed) throw std::bad_alloc();
 }
 
 }  // namespace
@@ -172,7 +204,9 @@ RP_KERNEL(rp_voxelize_inside)
   const Grid grid(nx, ny, nz);
   const int64_t cells = batch * grid.cells();
   std::memset(out, 0, static_cast<size_t>(cells));
-  for (int axis = 0; axis < 3; ++axis) cast_rays(points, batch, vertices, faces, face_count, grid, axis, threads, out);
+  const std::vector<int32_t> kept = distinct(faces, face_count);
+  const auto count = static_cast<int64_t>(kept.size() / 3);
+  for (int axis = 0; axis < 3; ++axis) cast_rays(points, batch, vertices, kept.data(), count, grid, axis, threads, out);
   for (int64_t i = 0; i < cells; ++i) out[i] = is_inside(out[i]);
   return 0;
 } catch (...) {

@@ -10,7 +10,9 @@ from torch import Tensor
 
 UNITS = 4096  # per cell
 ABSENT = -(2**31)
-SMALL = 128 * UNITS  # faces up to this long: products of three lengths fit into int64
+# Faces up to this long, this near to the origin: products of three lengths fit into int64.
+LONGEST = 128 * UNITS
+FARTHEST = 512 * UNITS
 
 
 def surface(points: Tensor, faces: Tensor, size: tuple[int, int, int]) -> Tensor:
@@ -50,11 +52,15 @@ def inside(points: Tensor, faces: Tensor, size: tuple[int, int, int]) -> Tensor:
     - Closed, wound inconsistently: all rays meet an even number of faces outside. They do so in an overlap of two
       parts as well, but there they agree. So where all meet an even number, "inside" must be unanimous.
     - Open: the rays disagree, and four of six decide.
+    Of faces with the same three vertices only the first counts: a surface drawn from both sides would cancel itself.
 
     A centre is thought of as moved by (e, e^2, e^3) with an infinitesimal e > 0, so that no centre lies on a face
     and no ray meets an edge (simulation of simplicity, Edelsbrunner and Mücke 1990).
     """
     centre = _cells(size) * UNITS + UNITS // 2
+    faces = (
+        torch.stack([*{tuple(sorted(face.tolist())): face for face in faces.flip(0)}.values()]) if len(faces) else faces
+    )
     says_inside, odd = torch.zeros(2, *size, dtype=torch.int64)
     for axis in range(3):
         before, after = torch.zeros(2, *size, dtype=torch.int64)
@@ -89,8 +95,10 @@ def _triangles(points: Tensor, faces: Tensor) -> Tensor:
     """int64 (F, 3, 3): the corners of the faces that are finite."""
     corners = points.long()[faces.long()]
     corners = corners[(corners != ABSENT).flatten(1).all(1)]
-    if len(corners) and int((corners.amax(1) - corners.amin(1)).max()) > SMALL:
+    long = len(corners) and int((corners.amax(1) - corners.amin(1)).max()) > LONGEST
+    if long or (len(corners) and int(corners.abs().max()) > FARTHEST):
         raise ValueError(
-            'voxelize: the reference takes faces up to 128 cells long. Ask for fewer cells, or for backend="native".'
+            "voxelize: the reference takes faces up to 128 cells long, within 512 cells of the origin. "
+            'Ask for fewer cells, or for backend="native".'
         )
     return corners
