@@ -21,7 +21,7 @@ class VoxelGrid:
     origin     (3,), or (B, 3)   world position of the lowest corner of cell (0, 0, 0); becomes float64
     cell       number, or (B,)   side of a cell in world units, greater than 0; becomes float64
 
-    Cell i covers [origin + i * cell, origin + (i + 1) * cell) along each axis; its centre is at origin + (i + 0.5) * cell.
+    Cell i covers [origin + i * cell, origin + (i + 1) * cell) along each axis; its centre is origin + (i + 0.5) * cell.
     A grid is a value: its methods return new ones. Differentiable in a float `occupancy`.
 
     TypeError for an occupancy that is no bool or float tensor; ValueError for wrong shapes, an empty grid, and an

@@ -42,7 +42,7 @@ def voxelize(
     backend    "native", or "reference" for the slow implementation in PyTorch (for grids up to 128 cells)
 
     Returns bool (B, X, Y, Z). Positions are rounded to 1/4096 cell; after that all decisions are exact, and the same
-    for any order of faces, number of threads and instruction set. Faces may reach beyond the grid and count there.
+    for any number of threads and instruction set. Faces may reach beyond the grid and count there.
     A face with a corner that is not finite is left out, with a warning; one without area is the segment or the point
     that it is.
 
@@ -63,7 +63,6 @@ def voxelize(
     checks.same_device("voxelize", positions=positions, faces=faces)
     if backend not in ("native", "reference"):
         raise ValueError(f'voxelize: `backend` must be "native" or "reference", got {backend!r}.')
-    positions = positions.detach()
     if backend == "reference":
         checks.check_indices_slowly("voxelize", "faces", faces, positions.shape[1], "positions")
         find = reference.inside if fill == "solid" else reference.surface
@@ -88,12 +87,14 @@ def _check(positions: Tensor, size: tuple[int, int, int], fill: str) -> None:
 
 def _snap(positions: Tensor, faces: Tensor) -> Tensor:
     """int32 (B, V, 3) in units of 1/4096 cell; vertices that are not finite are `reference.ABSENT`."""
+    positions = positions.detach()
     finite = positions.isfinite().all(-1, keepdim=True)
     exact = torch.where(finite, positions.double(), 0.0)
-    if exact.numel() and float(exact.abs().max()) > _FARTHEST:
+    reach = float(exact.abs().max()) if exact.numel() else 0.0
+    if reach > _FARTHEST:
         raise ValueError(
-            f"voxelize: `positions` reach {float(exact.abs().max()):.3g} cells from the origin, at most {_FARTHEST} are "
-            "possible. Are they in cells, not in world units? Else cut off what lies so far outside the grid."
+            f"voxelize: `positions` reach {reach:.3g} cells from the origin, at most {_FARTHEST} are possible. "
+            "Are they in cells, not in world units? Else cut off what lies so far outside the grid."
         )
     if not finite.all():
         missing = ~finite[:, faces.long(), 0].all(-1)

@@ -1,6 +1,7 @@
 """The specification of `voxelize`: plain PyTorch in int64, every face against every cell.
 
-Corners lie on a lattice of 1/4096 cell, so all of it is exact. A corner of ABSENT is not finite; its faces are left out.
+Corners lie on a lattice of 1/4096 cell, so all of it is exact. A corner of ABSENT is not finite; its faces are left
+out.
 """
 
 import itertools
@@ -52,36 +53,43 @@ def inside(points: Tensor, faces: Tensor, size: tuple[int, int, int]) -> Tensor:
     - Closed, wound inconsistently: all rays meet an even number of faces outside. They do so in an overlap of two
       parts as well, but there they agree. So where all meet an even number, "inside" must be unanimous.
     - Open: the rays disagree, and four of six decide.
-    Of faces with the same three vertices only the first counts: a surface drawn from both sides would cancel itself.
+    """
+    says_inside, odd = votes(points, faces, size)
+    return says_inside >= torch.where(odd == 0, 6, 4)
+
+
+def votes(points: Tensor, faces: Tensor, size: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+    """How many of the six rays say "inside", and how many meet an odd number of faces: int64 (X, Y, Z) each.
 
     A centre is thought of as moved by (e, e^2, e^3) with an infinitesimal e > 0, so that no centre lies on a face
-    and no ray meets an edge (simulation of simplicity, Edelsbrunner and Mücke 1990).
+    and no ray meets an edge (simulation of simplicity, Edelsbrunner and Mücke 1990). Of faces with the same three
+    vertices only the first counts: a surface drawn from both sides would cancel itself.
     """
     centre = _cells(size) * UNITS + UNITS // 2
-    faces = (
-        torch.stack([*{tuple(sorted(face.tolist())): face for face in faces.flip(0)}.values()]) if len(faces) else faces
-    )
+    axes = torch.eye(3, dtype=torch.int64)
+    first = {tuple(sorted(face)): face for face in reversed(faces.tolist())}
+    triangles = _triangles(points, torch.tensor([*first.values()], dtype=torch.int64).view(-1, 3))
     says_inside, odd = torch.zeros(2, *size, dtype=torch.int64)
     for axis in range(3):
         before, after = torch.zeros(2, *size, dtype=torch.int64)
-        for corners in _triangles(points, faces):
+        for corners in triangles:
             normal = torch.linalg.cross(corners[1] - corners[0], corners[2] - corners[0])
             sign = int(normal[axis].sign())
             hit = torch.full(size, sign != 0)
             for a, b in itertools.pairwise([0, 1, 2, 0]):
                 # The plane through the edge along the axis; positive on the side of the triangle.
-                slope = torch.linalg.cross(torch.eye(3, dtype=torch.int64)[axis], corners[b] - corners[a]) * sign
+                slope = torch.linalg.cross(axes[axis], corners[b] - corners[a]) * sign
                 hit &= _moved_sign((centre - corners[a]) @ slope, slope) > 0
             beyond = _moved_sign((centre - corners[0]) @ normal, normal) * sign > 0
             before += sign * (hit & beyond)
             after += sign * (hit & ~beyond)
         says_inside += (before != 0).long() + (after != 0).long()
         odd += before % 2 + after % 2
-    return says_inside >= torch.where(odd == 0, 6, 4)
+    return says_inside, odd
 
 
 def _moved_sign(value: Tensor, coefficients: Tensor) -> Tensor:
-    """Sign of a linear function at centres moved by (e, e^2, e^3): where it is 0, that of its first coefficient not 0."""
+    """Sign of a linear function at moved centres: where its value is 0, that of its first coefficient that is not."""
     signs = [int(sign) for sign in coefficients.sign() if sign != 0]
     return torch.where(value == 0, signs[0] if signs else 0, value.sign())
 
