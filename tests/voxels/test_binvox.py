@@ -29,7 +29,7 @@ def test_axes_and_runs(tmp_path: Path) -> None:
     grid = load_binvox(write(tmp_path, header + runs))
     # Cells 1, 2, 6 and 7 of the file, as [x, y, z].
     assert grid.occupancy.nonzero().tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 1], [1, 1, 1]]
-    assert grid.corner.tolist() == [1, 2, 3] and grid.cell_size == 2
+    assert grid.origin.tolist() == [1, 2, 3] and grid.cell == 2
 
 
 @settings(deadline=None, max_examples=40)
@@ -42,8 +42,8 @@ def test_round_trip(tmp_path_factory, shape: tuple[int, int, int], seed: int, de
     path = tmp_path_factory.getbasetemp() / "round_trip.binvox.gz"
     save_binvox(path, grid)
     again = load_binvox(path)
-    assert torch.equal(again.occupancy, grid.occupancy) and torch.equal(again.corner, grid.corner)
-    assert torch.allclose(again.cell_size, grid.cell_size, rtol=1e-15)
+    assert torch.equal(again.occupancy, grid.occupancy) and torch.equal(again.origin, grid.origin)
+    assert torch.allclose(again.cell, grid.cell, rtol=1e-15)
 
 
 def test_trimesh_reads_the_same(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_real_file(shared_data: Path) -> None:
     assert (other.matrix == grid.occupancy.numpy()).all() and grid.shape == (32, 32, 32)
     with pytest.warns(UserWarning, match="missing"):
         mesh = load(path.with_name("chair_model.obj.gz"))
-    ours = voxelize(mesh, 32, fill="none", bounds=(grid.corner, grid.corner + 32 * grid.cell_size))
+    ours = voxelize(mesh, 32, fill="none", bounds=(grid.origin, grid.origin + 32 * grid.cell))
     assert voxel_iou(ours, grid) > 0.98
     assert voxel_iou(ours.occupancy.transpose(0, 2), grid) < 0.5
 

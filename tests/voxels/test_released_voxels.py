@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from repousse.geometry import Mesh, cube, icosphere, pack, plane
-from repousse.voxels import released_voxels, voxel_iou
+from repousse.voxels import released_mean, released_voxels, voxel_iou
 
 N = 32
 F = np.float32
@@ -120,3 +120,13 @@ def test_poses_and_refusals() -> None:
         released_voxels(pack([a, b]))
     with pytest.raises(ValueError, match="not finite"):
         released_voxels(a.with_positions(a.positions * torch.nan))
+
+
+def test_the_mean_of_categories() -> None:
+    """Breaks if categories with many objects count more than others."""
+    means, mean = released_mean(torch.tensor([0.2, 0.4, 0.9]), torch.tensor([1, 1, 0]))
+    torch.testing.assert_close(means, torch.tensor([0.9, 0.3], dtype=torch.float64), atol=1e-7, rtol=0)
+    assert mean.item() == pytest.approx(0.6)
+    for category in (torch.tensor([0, 2, 2]), torch.tensor([0, 1]), torch.tensor([0.0, 1.0, 1.0])):
+        with pytest.raises(ValueError, match="released_mean"):
+            released_mean(torch.tensor([0.2, 0.4, 0.9]), category)

@@ -27,11 +27,11 @@ def test_a_batch_and_its_grids() -> None:
     """Breaks if the places of single grids are lost in a batch."""
     batch = VoxelGrid(noise(3, 2, 3, 4).float(), torch.arange(9.0).view(3, 3), torch.tensor([1.0, 2.0, 0.5]))
     assert len(batch) == 3 and batch.centres.shape == (3, 2, 3, 4, 3)
-    assert [grid.corner.tolist() for grid in batch] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert [grid.origin.tolist() for grid in batch] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     assert torch.equal(batch[2].centres, batch.centres[2])
     assert torch.equal(batch.volume, torch.stack([grid.volume for grid in batch]))
     shared = VoxelGrid(noise(3, 2, 3, 4), (1.0, 2.0, 3.0), 0.5)
-    assert shared[1].corner.tolist() == [1, 2, 3] and shared.centres.shape == (2, 3, 4, 3)
+    assert shared[1].origin.tolist() == [1, 2, 3] and shared.centres.shape == (2, 3, 4, 3)
     assert "3 grids" in repr(shared)
     assert batch.to(torch.float64).occupancy.dtype == torch.float64
 
@@ -41,7 +41,7 @@ def test_other_contents() -> None:
     grid = VoxelGrid(noise(2, 3, 4), (1.0, 2.0, 3.0), 0.5)
     density = torch.rand(2, 3, 4, requires_grad=True)
     other = grid.with_occupancy(density)
-    assert other.occupancy is density and torch.equal(other.corner, grid.corner)
+    assert other.occupancy is density and torch.equal(other.origin, grid.origin)
     assert torch.equal(other.occupied, density >= 0.5)
     with pytest.raises(ValueError, match=r"got \(2, 3, 5\) for a grid of \(2, 3, 4\)"):
         grid.with_occupancy(torch.zeros(2, 3, 5))
@@ -89,7 +89,7 @@ def test_up_and_down_again(seed: int, factor: int, shape: tuple[int, int, int], 
     for axis in (-3, -2, -1):
         expected = expected.repeat_interleave(factor, axis)
     assert large.occupancy.dtype == torch.bool and torch.equal(large.occupancy, expected)
-    assert torch.equal(large.corner, grid.corner) and torch.allclose(large.cell_size * factor, grid.cell_size)
+    assert torch.equal(large.origin, grid.origin) and torch.allclose(large.cell * factor, grid.cell)
     for mode in ("max", "mean"):
         assert torch.equal(resize(large, max(shape), mode=mode).occupied, occupancy)
 

@@ -26,7 +26,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 def test_the_default_cube() -> None:
     """Breaks if the longest side does not span the grid, or the shorter ones are not in its middle."""
     grid = voxelize(cube(2.0).with_positions(cube(2.0).positions * torch.tensor([2.0, 1.0, 1.0]) + 3), 8)
-    assert grid.shape == (8, 8, 8) and grid.corner.tolist() == [1, 1, 1] and grid.cell_size == 0.5
+    assert grid.shape == (8, 8, 8) and grid.origin.tolist() == [1, 1, 1] and grid.cell == 0.5
     expected = torch.zeros(8, 8, 8, dtype=torch.bool)
     expected[:, 2:6, 2:6] = True
     assert torch.equal(grid.occupancy, expected)
@@ -37,7 +37,7 @@ def test_the_default_cube() -> None:
 def test_bounds() -> None:
     """Breaks if the box is shifted, turned, or loses its last cells."""
     grid = voxelize(cube(2.0), 10, bounds=((-1.0, 0.0, -2.0), (1.0, 0.5, 3.0)))
-    assert grid.shape == (4, 1, 10) and grid.cell_size == 0.5
+    assert grid.shape == (4, 1, 10) and grid.cell == 0.5
     assert torch.equal(grid.occupancy, (grid.centres.abs() < 1).all(-1))
     assert grid.occupancy.sum() == 4 * 1 * 4
 
@@ -51,9 +51,9 @@ def test_poses_and_packs() -> None:
     for index, mesh in enumerate((small, large)):
         alone = voxelize(mesh, 16)
         assert torch.equal(alone.occupancy, grids[index].occupancy)
-        assert torch.equal(alone.corner, grids[index].corner) and alone.cell_size == grids[index].cell_size
+        assert torch.equal(alone.origin, grids[index].origin) and alone.cell == grids[index].cell
     assert torch.equal(poses.occupancy[0], poses.occupancy[1])
-    assert torch.allclose(poses[1].corner, poses[0].corner * 3 + 5)
+    assert torch.allclose(poses[1].origin, poses[0].origin * 3 + 5)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-6, 1e6, 1e30])
@@ -62,14 +62,14 @@ def test_huge_and_tiny_meshes(scale: float) -> None:
     mesh = teapot()
     found = voxelize(mesh.with_positions(mesh.positions.double() * scale), 24)
     assert voxel_iou(found.occupancy, voxelize(mesh, 24).occupancy) > 0.999
-    assert float(found.cell_size) == pytest.approx(float(voxelize(mesh, 24).cell_size) * scale)
+    assert float(found.cell) == pytest.approx(float(voxelize(mesh, 24).cell) * scale)
 
 
 def test_positions_may_require_gradients() -> None:
     """Breaks if a mesh in the middle of an optimisation is refused or the grid pretends to be differentiable."""
     mesh = icosphere(2)
     grid = voxelize(mesh.with_positions(mesh.positions.clone().requires_grad_()), 8)
-    assert not grid.occupancy.requires_grad and not grid.corner.requires_grad
+    assert not grid.occupancy.requires_grad and not grid.origin.requires_grad
 
 
 def test_empty_results_are_warned_of() -> None:
@@ -124,7 +124,7 @@ def test_cubes_of_noise(shape: tuple[int, int, int]) -> None:
     mesh = to_cubes(grid)
     assert mesh.topology.is_closed
     assert volume(mesh) == pytest.approx(float(grid.volume), rel=1e-5)
-    again = voxelize(mesh, max(shape), bounds=(grid.corner, grid.corner + grid.cell_size * torch.tensor(shape)))
+    again = voxelize(mesh, max(shape), bounds=(grid.origin, grid.origin + grid.cell * torch.tensor(shape)))
     assert torch.equal(again.occupancy, grid.occupancy)
 
 
@@ -143,7 +143,7 @@ def test_marching_cubes_there_and_back(make) -> None:
     mesh = marching_cubes(grid)
     assert mesh.topology.is_closed and bool(mesh.topology.consistent.all())
     assert volume(mesh) == pytest.approx(float(grid.volume), rel=0.02)
-    again = voxelize(mesh, 40, bounds=(grid.corner, grid.corner + 40 * grid.cell_size))
+    again = voxelize(mesh, 40, bounds=(grid.origin, grid.origin + 40 * grid.cell))
     assert voxel_iou(again, grid) == 1
 
 

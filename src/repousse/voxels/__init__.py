@@ -4,7 +4,7 @@ from .binvox import load_binvox, save_binvox
 from .from_mesh import voxelize
 from .grid import VoxelGrid
 from .iou import voxel_iou
-from .released import released_voxels
+from .released import released_mean, released_voxels
 from .resize import resize
 from .to_mesh import marching_cubes, to_cubes
 
@@ -16,6 +16,7 @@ __all__ = [
     "to_cubes",
     "voxel_iou",
     "released_voxels",
+    "released_mean",
     "load_binvox",
     "save_binvox",
 ]

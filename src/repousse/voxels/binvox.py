@@ -62,8 +62,8 @@ def save_binvox(path: str | os.PathLike[str], grid: VoxelGrid) -> None:
     runs[:, 0] = np.repeat(flat[starts], pieces)
     runs[np.cumsum(pieces) - 1, 1] = lengths - (pieces - 1) * _LONGEST_RUN
     x, z, y = occupied.shape
-    origin = " ".join(map(repr, grid.corner.tolist()))
-    scale = float(grid.cell_size) * max(x, y, z)
+    origin = " ".join(map(repr, grid.origin.tolist()))
+    scale = float(grid.cell) * max(x, y, z)
     header = f"#binvox 1\ndim {x} {z} {y}\ntranslate {origin}\nscale {scale!r}\ndata\n"
     write_bytes("save_binvox", Path(path), header.encode() + runs.tobytes())
 

@@ -60,8 +60,8 @@ def voxelize(
         ]
         return VoxelGrid(
             torch.cat([part.occupancy for part in parts]),
-            torch.cat([part.corner for part in parts]),
-            torch.cat([part.cell_size for part in parts]),
+            torch.cat([part.origin for part in parts]),
+            torch.cat([part.cell for part in parts]),
         )
     grid = _fill(positions.view(-1, *positions.shape[-2:]), mesh.faces, resolution, fill, padding, bounds)
     return grid[0] if positions.ndim == 2 else grid

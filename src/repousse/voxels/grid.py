@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class VoxelGrid:
     """A grid of cubic cells, or a batch of grids of the same shape.
 
@@ -29,11 +29,12 @@ class VoxelGrid:
     """
 
     occupancy: Tensor
-    origin: Tensor | Sequence[float] = (0.0, 0.0, 0.0)
-    cell: Tensor | float = 1.0
+    origin: Tensor
+    cell: Tensor
 
-    def __post_init__(self) -> None:
-        occupancy = self.occupancy
+    def __init__(
+        self, occupancy: Tensor, origin: Tensor | Sequence[float] = (0.0, 0.0, 0.0), cell: Tensor | float = 1.0
+    ) -> None:
         if not isinstance(occupancy, Tensor) or not (occupancy.dtype == torch.bool or occupancy.is_floating_point()):
             got = occupancy.dtype if isinstance(occupancy, Tensor) else type(occupancy).__name__
             raise TypeError(f"VoxelGrid: `occupancy` must be a bool or float tensor, got {got}. Use e.g. values > 0.")
@@ -42,31 +43,11 @@ class VoxelGrid:
                 f"VoxelGrid: `occupancy` must be (X, Y, Z) or (B, X, Y, Z), not empty, but is {tuple(occupancy.shape)}."
             )
         fields = vars(self)  # the one way past a frozen dataclass
-        fields["origin"] = self._placed("origin", self.origin, (3,))
-        fields["cell"] = self._placed("cell", self.cell, ())
-        if not bool((self.cell_size > 0).all()):
-            raise ValueError(f"VoxelGrid: `cell` must be greater than 0, got {self.cell_size.tolist()}.")
-
-    def _placed(self, name: str, value: Tensor | Sequence[float] | float, shape: tuple[int, ...]) -> Tensor:
-        placed = torch.as_tensor(value, dtype=torch.float64).to(self.occupancy.device)
-        batched = (*self.occupancy.shape[:-3], *shape)
-        if placed.shape not in (shape, batched):
-            raise ValueError(f"VoxelGrid: `{name}` must be {shape} or {batched} but is {tuple(placed.shape)}.")
-        if not bool(placed.isfinite().all()):
-            raise ValueError(f"VoxelGrid: `{name}` is not finite: {placed.tolist()}.")
-        return placed
-
-    @property
-    def corner(self) -> Tensor:
-        """float64 (3,) or (B, 3): `origin` as a tensor."""
-        assert isinstance(self.origin, Tensor)
-        return self.origin
-
-    @property
-    def cell_size(self) -> Tensor:
-        """float64 () or (B,): `cell` as a tensor."""
-        assert isinstance(self.cell, Tensor)
-        return self.cell
+        fields["occupancy"] = occupancy
+        fields["origin"] = _placed("origin", origin, (3,), occupancy)
+        fields["cell"] = _placed("cell", cell, (), occupancy)
+        if not bool((self.cell > 0).all()):
+            raise ValueError(f"VoxelGrid: `cell` must be greater than 0, got {self.cell.tolist()}.")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -82,16 +63,16 @@ class VoxelGrid:
     @property
     def centres(self) -> Tensor:
         """float64 (X, Y, Z, 3), or (B, X, Y, Z, 3) for grids at different places: the middle of each cell."""
-        steps = [torch.arange(n, dtype=torch.float64, device=self.corner.device) + 0.5 for n in self.shape]
+        steps = [torch.arange(n, dtype=torch.float64, device=self.origin.device) + 0.5 for n in self.shape]
         lattice = torch.stack(torch.meshgrid(*steps, indexing="ij"), -1)
-        if self.corner.ndim == 1 and self.cell_size.ndim == 0:
-            return self.corner + self.cell_size * lattice
-        return self.corner.view(-1, 1, 1, 1, 3) + self.cell_size.view(-1, 1, 1, 1, 1) * lattice
+        if self.origin.ndim == 1 and self.cell.ndim == 0:
+            return self.origin + self.cell * lattice
+        return self.origin.view(-1, 1, 1, 1, 3) + self.cell.view(-1, 1, 1, 1, 1) * lattice
 
     @property
     def volume(self) -> Tensor:
         """float64 () or (B,): volume of the occupied cells, in cubic world units."""
-        return self.occupied.sum((-3, -2, -1)) * self.cell_size**3
+        return self.occupied.sum((-3, -2, -1)) * self.cell**3
 
     def __len__(self) -> int:
         """Number of grids in a batch."""
@@ -103,8 +84,8 @@ class VoxelGrid:
         """One grid of a batch."""
         if self.occupancy.ndim == 3:
             raise TypeError("VoxelGrid: this is a single grid; index its `occupancy` to ask for cells.")
-        corner = self.corner if self.corner.ndim == 1 else self.corner[index]
-        cell = self.cell_size if self.cell_size.ndim == 0 else self.cell_size[index]
+        corner = self.origin if self.origin.ndim == 1 else self.origin[index]
+        cell = self.cell if self.cell.ndim == 0 else self.cell[index]
         return VoxelGrid(self.occupancy[index], corner, cell)
 
     def with_occupancy(self, occupancy: Tensor) -> VoxelGrid:
@@ -114,16 +95,26 @@ class VoxelGrid:
                 f"VoxelGrid.with_occupancy: got {tuple(occupancy.shape)} for a grid of {self.shape}. resize() changes "
                 "the number of cells."
             )
-        return VoxelGrid(occupancy, self.corner, self.cell_size)
+        return VoxelGrid(occupancy, self.origin, self.cell)
 
     def to(self, target: torch.device | str | torch.dtype) -> VoxelGrid:
         """The grid on another device, or with its occupancy in another type."""
-        return VoxelGrid(self.occupancy.to(target), self.corner, self.cell_size)
+        return VoxelGrid(self.occupancy.to(target), self.origin, self.cell)
 
     def __repr__(self) -> str:
         batch = "" if self.occupancy.ndim == 3 else f"{len(self)} grids, "
         x, y, z = self.shape
         return f"VoxelGrid({batch}{x} × {y} × {z}, {int(self.occupied.sum())} occupied)"
+
+
+def _placed(name: str, value: Tensor | Sequence[float] | float, shape: tuple[int, ...], occupancy: Tensor) -> Tensor:
+    placed = torch.as_tensor(value, dtype=torch.float64).to(occupancy.device)
+    batched = (*occupancy.shape[:-3], *shape)
+    if placed.shape not in (shape, batched):
+        raise ValueError(f"VoxelGrid: `{name}` must be {shape} or {batched} but is {tuple(placed.shape)}.")
+    if not bool(placed.isfinite().all()):
+        raise ValueError(f"VoxelGrid: `{name}` is not finite: {placed.tolist()}.")
+    return placed
 
 
 def single(caller: str, grid: VoxelGrid) -> VoxelGrid:

@@ -19,8 +19,8 @@ def voxel_iou(first: VoxelGrid | Tensor, second: VoxelGrid | Tensor, *, threshol
     ValueError for different shapes or places.
     """
     if isinstance(first, VoxelGrid) and isinstance(second, VoxelGrid):
-        near = (first.cell_size - second.cell_size).abs() <= 1e-6 * first.cell_size
-        off = (first.corner - second.corner).abs().amax(-1) > 1e-3 * first.cell_size
+        near = (first.cell - second.cell).abs() <= 1e-6 * first.cell
+        off = (first.origin - second.origin).abs().amax(-1) > 1e-3 * first.cell
         if first.shape == second.shape and not (bool(near.all()) and not bool(off.any())):
             raise ValueError("voxel_iou: the grids lie at different places. Voxelise both with the same `bounds`.")
     a, b = (_occupied(grid, threshold) for grid in (first, second))

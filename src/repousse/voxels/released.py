@@ -39,6 +39,30 @@ def released_voxels(mesh: Mesh) -> Tensor:
     return turned if positions.ndim == 3 else turned[0]
 
 
+def released_mean(iou: Tensor, category: Tensor) -> tuple[Tensor, Tensor]:
+    """Average IoU as the released evaluation does: per category over all objects and views, then over categories.
+
+    >>> per_category, mean = released_mean(voxel_iou(released_voxels(predicted), truth), category)
+
+    iou       float (N,)  one of each object and view
+    category  int (N,)    from 0; each category up to the highest must occur
+
+    Returns float64 (K,) and (). ValueError for shapes that do not fit and a category that does not occur.
+    """
+    if iou.ndim != 1 or category.shape != iou.shape or category.is_floating_point():
+        raise ValueError(
+            f"released_mean: `iou` (N,) and integer `category` (N,) belong together, got {tuple(iou.shape)} and "
+            f"{category.dtype} {tuple(category.shape)}."
+        )
+    number = category.bincount()
+    if not len(number) or not bool((number > 0).all()):
+        raise ValueError(
+            f"released_mean: {number.tolist()} results per category; none may be without. Number them anew."
+        )
+    means = category.bincount(iou.double()) / number
+    return means, means.mean()
+
+
 def _surface(vertices: Tensor, faces: Tensor) -> Tensor:
     """Steps 2 and 3, for vertices (V, 3) in cells."""
     grid = torch.zeros([_RESOLUTION] * 3, dtype=torch.bool, device=vertices.device)

@@ -32,7 +32,8 @@ def resize(grid: VoxelGrid, resolution: int, *, mode: Literal["max", "mean"] = "
         )
     if mode not in ("max", "mean"):
         raise ValueError(f'resize: `mode` must be "max" or "mean", got {mode!r}.')
-    size = tuple(side * resolution // longest for side in shape)
+    x, y, z = (side * resolution // longest for side in shape)
+    size = (x, y, z)
     values: Tensor = grid.occupancy
     is_bool = not values.is_floating_point()
     values = (values.float() if is_bool else values).reshape(-1, 1, *shape)
@@ -44,4 +45,4 @@ def resize(grid: VoxelGrid, resolution: int, *, mode: Literal["max", "mean"] = "
         values = functional.adaptive_avg_pool3d(values, size)
     values = values.reshape(*grid.occupancy.shape[:-3], *size)
     keeps_kind = is_bool and (mode == "max" or resolution >= longest)
-    return VoxelGrid(values > 0.5 if keeps_kind else values, grid.corner, grid.cell_size * longest / resolution)
+    return VoxelGrid(values > 0.5 if keeps_kind else values, grid.origin, grid.cell * longest / resolution)

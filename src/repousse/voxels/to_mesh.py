@@ -35,7 +35,7 @@ def marching_cubes(grid: VoxelGrid, *, level: float = 0.5) -> Mesh:
         raise ValueError(f"marching_cubes: no cell is fuller than {level}, so there is no surface.")
     corners, faces, _, _ = measure.marching_cubes(np.pad(values, 1), level, gradient_direction="ascent")
     steps = torch.from_numpy(corners.astype(np.float64)) - 0.5  # one cell of padding; values sit in the middle of cells
-    positions = grid.corner.cpu() + grid.cell_size.cpu() * steps
+    positions = grid.origin.cpu() + grid.cell.cpu() * steps
     return _mesh(positions, torch.from_numpy(faces.astype(np.int32)), grid)
 
 
@@ -63,7 +63,7 @@ def to_cubes(grid: VoxelGrid) -> Mesh:
     lattice, index = torch.cat(corners).flatten(0, 1).unique(dim=0, return_inverse=True)
     quads = index.view(-1, 4)
     faces = quads[:, [0, 1, 2, 0, 2, 3]].view(-1, 3).int()
-    return _mesh(grid.corner + grid.cell_size * lattice, faces, grid)
+    return _mesh(grid.origin + grid.cell * lattice, faces, grid)
 
 
 def _mesh(positions: Tensor, faces: Tensor, grid: VoxelGrid) -> Mesh:
