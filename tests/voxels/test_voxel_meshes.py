@@ -78,7 +78,7 @@ def test_empty_results_are_warned_of() -> None:
         grid = voxelize(plane(), 8)
     assert not grid.occupancy.any()
     assert voxelize(plane(), 8, fill="carve").occupancy.any()
-    with pytest.warns(UserWarning, match="lies outside of `bounds`"):
+    with pytest.warns(UserWarning, match="empty: the surface lies outside of the grid"):
         assert not voxelize(cube(), 8, fill="none", bounds=((5.0, 5.0, 5.0), (6.0, 6.0, 6.0))).occupancy.any()
 
 

@@ -77,8 +77,10 @@ def _fill(positions: Tensor, faces: Tensor, resolution: int, fill: Fill, padding
     occupancy = ops.voxelize((positions - origin[:, None]) / cell[:, None, None], faces, size, fill=fill)
     empty = int((~occupancy.flatten(1).any(1)).sum())
     if empty:
-        reason = "bounds no volume, or is thinner than a cell" if fill == "solid" else "lies outside of `bounds`"
-        advice = ' Try fill="carve", or a higher resolution.' if fill == "solid" else ""
+        reason, advice = "lies outside of the grid", ""
+        if fill == "solid":
+            reason = f"bounds no volume, is thinner than a cell, or {reason}"
+            advice = ' Try fill="carve", or a higher resolution.'
         which = f"{empty} of {len(occupancy)} grids are" if len(occupancy) > 1 else "the grid is"
         warnings.warn(f"voxelize: {which} empty: the surface {reason}.{advice}", stacklevel=3)
     return VoxelGrid(occupancy, origin, cell)
@@ -99,12 +101,8 @@ def _cube(positions: Tensor, resolution: int, padding: int) -> tuple[Tensor, Ten
 def _box(bounds: Box, resolution: int, positions: Tensor) -> tuple[Tensor, Tensor, tuple[int, int, int]]:
     """Origin (B, 3), cell (B,) and size of a grid over a box."""
     low, high = (torch.as_tensor(corner, dtype=torch.float64).to(positions.device) for corner in bounds)
-    if (
-        low.shape != (3,)
-        or high.shape != (3,)
-        or not bool((low < high).all())
-        or not bool((high - low).isfinite().all())
-    ):
+    fits = low.shape == high.shape == (3,)
+    if not (fits and bool((low < high).all()) and bool((high - low).isfinite().all())):
         raise ValueError(f"voxelize: `bounds` must be (low, high), three numbers each, low < high, got {bounds}.")
     sides = high - low
     cell = float(sides.max()) / resolution
