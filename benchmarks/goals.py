@@ -1,5 +1,6 @@
 """What each step may cost: milliseconds of one thread on a Zen 5 core with AVX-512 (from a prototype)."""
 
+from benchmarks import voxels
 from benchmarks.steps import BACKWARD, CROSSINGS, INTERPOLATE, KATO, KATO_RELEASED, RASTERIZE, TOPOLOGY
 
 ALLOWANCE = 1.25  # a cost within this factor of its goal counts as reached
@@ -12,6 +13,7 @@ COST: dict[str, dict[str, float]] = {
     KATO: {"A": 10.0},
     KATO_RELEASED: {"A": 80.0},
     TOPOLOGY: {"C": 300.0},
+    voxels.SOLID: {voxels.WORKLOAD: 50.0},
 }
 
 # RASTERIZE, as a multiple of clearing and writing an empty frame.

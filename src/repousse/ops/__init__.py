@@ -6,6 +6,7 @@ from repousse.ops.interpolate import interpolate
 from repousse.ops.layers import layers
 from repousse.ops.rasterize import Fragments, rasterize, with_face_id
 from repousse.ops.texture import texture
+from repousse.ops.voxelize import voxelize
 
 __all__ = [
     "Crossings",
@@ -18,5 +19,6 @@ __all__ = [
     "layers",
     "rasterize",
     "texture",
+    "voxelize",
     "with_face_id",
 ]
