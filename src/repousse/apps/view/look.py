@@ -53,7 +53,7 @@ SHADERS: dict[str, Drawn] = {
     "flat": Drawn(lambda model, rays: flat),
     "toon": Drawn(lambda model, rays: toon),
     "contour": Drawn(lambda model, rays: contour),
-    "ambient occlusion": Drawn(lambda model, rays: AmbientOcclusion(rays)),
+    "ambient occlusion": Drawn(lambda model, rays: AmbientOcclusion(rays), light=False),
     "albedo": Drawn(lambda model, rays: albedo),
     "normals": Drawn(lambda model, rays: normals, light=False),
     "position": Drawn(lambda model, rays: position, light=False),
@@ -85,7 +85,7 @@ class Look:
     strength: float = 0.75
     ambient: float = 0.3
     follow: bool = True
-    background: tuple[int, int, int] = (243, 243, 240)
+    background: tuple[int, int, int] = (226, 228, 231)
     up: Up = "y"
 
     def lights(self, camera: Camera) -> tuple[Light, ...]:
