@@ -9,10 +9,11 @@ import torch
 
 from repousse.apps.common import InputError
 from repousse.apps.info import load_with_notes
-from repousse.geometry import Inspection, Material, Mesh, inspect, vertex_normals, with_creased_normals
+from repousse.apps.studio import CLAY
+from repousse.geometry import Inspection, Mesh, inspect, vertex_normals, with_creased_normals
+from repousse.shading import AmbientOcclusion
 
 Up = Literal["y", "z"]
-CLAY = Material(name="clay", base_color=(0.62, 0.60, 0.57), roughness=0.8)
 _MANY_FACES = 300_000
 
 
@@ -44,6 +45,7 @@ class Model:
         others = (name for name in _NORMALS if name not in (first, "from the file"))
         self.normals = (first, *others)
         self._made: dict[str, Mesh] = {}
+        self._occlusion: dict[int, AmbientOcclusion] = {}
         self._inspection: Inspection | None = None
         self._making, self._inspecting = threading.Lock(), threading.Lock()
 
@@ -65,6 +67,10 @@ class Model:
             if normals not in self._made:
                 self._made[normals] = _NORMALS[normals](self.mesh)
             return self._made[normals], True
+
+    def occlusion(self, rays: int) -> AmbientOcclusion:
+        """A shader that keeps what it casts rays at."""
+        return self._occlusion.setdefault(rays, AmbientOcclusion(rays))
 
     def inspection(self) -> Inspection:
         """Of the mesh as it is in the file."""

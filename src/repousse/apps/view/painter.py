@@ -12,7 +12,7 @@ class Stage:
     """How good a picture is.
 
     supersample  samples per pixel along each side
-    rays         per pixel, of shaders that cast some
+    rays         per sample, of shaders that cast some
     lossless     whether it is sent as PNG, otherwise as JPEG
     moving       whether it is drawn smaller, as small as it takes to follow the hand
     rest         seconds without a change before it is drawn
@@ -27,8 +27,8 @@ class Stage:
 
 STAGES = (
     Stage(1, 2, moving=True),
-    Stage(1, 8, rest=0.15),
-    Stage(2, 64, lossless=True, rest=0.3),
+    Stage(1, 16, rest=0.15),
+    Stage(2, 16, lossless=True, rest=0.3),
 )
 _SECONDS = 1 / 15
 _SMALLEST, _LARGEST = 1 / 8, 1 / 2

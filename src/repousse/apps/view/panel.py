@@ -4,15 +4,16 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from repousse.apps.view.look import SHADERS, Look
+from repousse.apps.looks import LOOKS
 from repousse.apps.view.model import Model
+from repousse.apps.view.style import Style
 
 if TYPE_CHECKING:
     import viser
 
 
 class Panel:
-    """Shader, light and the rest; `look` is what they are set to.
+    """Shader, light and the rest; `style` is what they are set to.
 
     gui      of one client
     changed  is called when a widget has another value
@@ -30,9 +31,9 @@ class Panel:
         fit: Callable[[], None],
         save: Callable[[], None],
     ) -> None:
-        start = Look()
+        start = Style()
         with gui.add_folder("Picture"):
-            self._shader = gui.add_dropdown("Shader", tuple(SHADERS), initial_value=start.shader)
+            self._shader = gui.add_dropdown("Shader", tuple(LOOKS), initial_value=start.shader)
             self._normals = gui.add_dropdown("Normals", model.normals, initial_value=model.normals[0])
             self._wireframe = gui.add_checkbox("Wireframe", start.wireframe)
             self._background = gui.add_rgb("Background", start.background)
@@ -41,6 +42,7 @@ class Panel:
             self._elevation = gui.add_slider("Elevation", -90, 90, 1, round(math.degrees(start.elevation)))
             self._strength = gui.add_slider("Strength", 0.0, 3.0, 0.05, start.strength)
             self._ambient = gui.add_slider("Ambient", 0.0, 2.0, 0.05, start.ambient)
+            self._shadows = gui.add_checkbox("Shadows", start.shadows)
             self._follow = gui.add_checkbox("Follows camera", start.follow)
         with gui.add_folder("View"):
             self._up = gui.add_dropdown("Up axis", ("y", "z"), initial_value=model.up)
@@ -50,17 +52,17 @@ class Panel:
             self._info = gui.add_markdown("…")
         for widget in (
             *(self._shader, self._normals, self._wireframe, self._background),
-            *(self._azimuth, self._elevation, self._strength, self._ambient, self._follow),
+            *(self._azimuth, self._elevation, self._strength, self._ambient, self._shadows, self._follow),
         ):
             widget.on_update(_plain(changed))
         self._up.on_update(_plain(turned))
         fit_button.on_click(_plain(fit))
         save_button.on_click(_plain(save))
 
-    def look(self) -> Look:
+    def style(self) -> Style:
         """What the widgets say now."""
         red, green, blue = self._background.value
-        return Look(
+        return Style(
             shader=self._shader.value,
             normals=self._normals.value,
             wireframe=self._wireframe.value,
@@ -68,6 +70,7 @@ class Panel:
             elevation=math.radians(self._elevation.value),
             strength=self._strength.value,
             ambient=self._ambient.value,
+            shadows=self._shadows.value,
             follow=self._follow.value,
             background=(red, green, blue),
             up="z" if self._up.value == "z" else "y",

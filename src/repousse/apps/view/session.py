@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from repousse.apps.common import first_line
 from repousse.apps.view.eye import FOV, Eye, Triple, standpoint
-from repousse.apps.view.look import draw
 from repousse.apps.view.model import Model
 from repousse.apps.view.painter import STAGES, Pace, Painter, Stage, Stopwatch, affordable
 from repousse.apps.view.panel import Panel
+from repousse.apps.view.style import draw
 from repousse.io.images import eight_bits, encode_png
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ class Session:
         return Eye(camera.wxyz.tolist(), camera.position.tolist(), camera.fov, size)
 
     def _paint(self, stage: Stage) -> None:
-        eye, look = self._eye(), self._panel.look()
+        eye, style = self._eye(), self._panel.style()
         size, supersample = affordable(eye.size, stage.supersample)
         with self._easel, Stopwatch() as watch:
             if stage.moving:
                 size = self._pace.size(size)
             picture = draw(
-                self._model, look, eye.camera(self._model.radius), size, supersample=supersample, rays=stage.rays
+                self._model, style, eye.camera(self._model.radius), size, supersample=supersample, rays=stage.rays
             )
         if stage.moving:
             self._pace.measured(watch.seconds)
@@ -80,7 +80,7 @@ class Session:
     def _fit(self) -> None:
         """Look at the model from where it is all seen."""
         size, camera = self._eye().size, self._client.camera
-        eye, target = standpoint(self._model, self._panel.look().up, size)
+        eye, target = standpoint(self._model, self._panel.style().up, size)
         self._fitted = eye, size
         with self._client.atomic():
             camera.fov = FOV
@@ -89,18 +89,18 @@ class Session:
 
     def _turn(self) -> None:
         """Stand upright with respect to the axis that was chosen."""
-        self._client.scene.set_up_direction("+y" if self._panel.look().up == "y" else "+z")
+        self._client.scene.set_up_direction("+y" if self._panel.style().up == "y" else "+z")
         self._fit()
         self._painter.change()
 
     def _save(self) -> None:
         """Send the picture, in the best quality and twice as large."""
-        eye, look, best = self._eye(), self._panel.look(), STAGES[-1]
+        eye, style, best = self._eye(), self._panel.style(), STAGES[-1]
         height, width = eye.size
         size, supersample = affordable((2 * height, 2 * width), best.supersample)
         with self._easel:
             picture = draw(
-                self._model, look, eye.camera(self._model.radius), size, supersample=supersample, rays=best.rays
+                self._model, style, eye.camera(self._model.radius), size, supersample=supersample, rays=best.rays
             )
         name = f"{Path(self._model.name.removesuffix('.gz')).stem}.png"
         self._client.send_file_download(name, encode_png(picture, srgb=False), save_immediately=True)
