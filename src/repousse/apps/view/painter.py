@@ -106,7 +106,7 @@ class Painter:
                     break
 
     def _changed_since(self, seen: int, seconds: float | None) -> bool:
-        """Whether there is a change after number `seen`, or the end; waits this long for it, or (None) until it comes."""
+        """Whether there was another change than `seen`, or the end; waits this long for it, with None forever."""
         with self._changed:
             return self._changed.wait_for(lambda: self._closed or self._changes != seen, seconds)
 
