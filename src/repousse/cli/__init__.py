@@ -15,10 +15,12 @@ from repousse.apps.fit_texture import FitTexture, fit_texture
 from repousse.apps.fit_vertices import FitVertices, fit_vertices
 from repousse.apps.info import Info, info
 from repousse.apps.render_model import RenderModel, render_model
+from repousse.apps.view import View, view
 
-Command = RenderModel | Info | Draw | FitVertices | FitTexture | FindCamera | Demo
+Command = RenderModel | View | Info | Draw | FitVertices | FitTexture | FindCamera | Demo
 COMMANDS = {
     "render": RenderModel,
+    "view": View,
     "info": Info,
     "draw": Draw,
     "fit-vertices": FitVertices,
@@ -56,6 +58,8 @@ def _run(command: Command) -> None:
     match command:
         case RenderModel():
             print(render_model(command))
+        case View():
+            view(command)
         case Info():
             info(command)
         case Draw():

@@ -1,0 +1,124 @@
+"""One visitor of the page."""
+
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from repousse.apps.common import first_line
+from repousse.apps.view.eye import FOV, Eye, Triple, standpoint
+from repousse.apps.view.model import Model
+from repousse.apps.view.painter import STAGES, Pace, Painter, Stage, Stopwatch, affordable
+from repousse.apps.view.panel import Panel
+from repousse.apps.view.style import draw
+from repousse.io.images import eight_bits, encode_png
+
+if TYPE_CHECKING:
+    import viser
+
+
+class Session:
+    """A client's panel and camera, and the painter that fills its background.
+
+    easel  held while a picture is drawn: each picture uses all cores, so two at once would both be late
+    """
+
+    def __init__(self, client: "viser.ClientHandle", model: Model, easel: threading.Lock) -> None:
+        self._client, self._model, self._easel = client, model, easel
+        self._pace = Pace()
+        self._complaint = ""
+        self._fitted: tuple[Triple, tuple[int, int]] | None = None  # position and size
+        self._painter = Painter(self._paint, self._failed)
+        self._panel = Panel(
+            client.gui,
+            model,
+            changed=self._painter.change,
+            turned=self._safely(self._turn),
+            fit=self._safely(self._fit),
+            save=self._safely(self._save),
+        )
+        client.camera.on_update(lambda camera: self._safely(self._moved)())
+        self._safely(self._fit)()
+        self._painter.change()
+        self._safely(lambda: self._panel.tell(model.summary()))()
+
+    def close(self) -> None:
+        self._painter.close()
+
+    def _eye(self) -> Eye:
+        camera = self._client.camera
+        size = (max(1, camera.image_height), max(1, camera.image_width))
+        return Eye(camera.wxyz.tolist(), camera.position.tolist(), camera.fov, size)
+
+    def _paint(self, stage: Stage) -> None:
+        eye, style = self._eye(), self._panel.style()
+        size, supersample = affordable(eye.size, stage.supersample)
+        with self._easel, Stopwatch() as watch:
+            if stage.moving:
+                size = self._pace.size(size)
+            picture = draw(
+                self._model, style, eye.camera(self._model.radius), size, supersample=supersample, rays=stage.rays
+            )
+        if stage.moving:
+            self._pace.measured(watch.seconds)
+        kind = "png" if stage.lossless else "jpeg"
+        self._client.scene.set_background_image(eight_bits(picture.numpy()), format=kind, jpeg_quality=90)
+        self._complaint = ""
+
+    def _moved(self) -> None:
+        """The camera or the window has changed. As long as only the window does, the model stays fitted to it."""
+        eye = self._eye()
+        if self._fitted is not None:
+            position, size = self._fitted
+            if math.dist(eye.position, position) > 1e-4:
+                self._fitted = None
+            elif size != eye.size:
+                self._fit()
+        self._painter.change()
+
+    def _fit(self) -> None:
+        """Look at the model from where it is all seen."""
+        size, camera = self._eye().size, self._client.camera
+        eye, target = standpoint(self._model, self._panel.style().up, size)
+        self._fitted = eye, size
+        with self._client.atomic():
+            camera.fov = FOV
+            camera.position = eye
+            camera.look_at = target
+
+    def _turn(self) -> None:
+        """Stand upright with respect to the axis that was chosen."""
+        self._client.scene.set_up_direction("+y" if self._panel.style().up == "y" else "+z")
+        self._fit()
+        self._painter.change()
+
+    def _save(self) -> None:
+        """Send the picture, in the best quality and twice as large."""
+        eye, style, best = self._eye(), self._panel.style(), STAGES[-1]
+        height, width = eye.size
+        size, supersample = affordable((2 * height, 2 * width), best.supersample)
+        with self._easel:
+            picture = draw(
+                self._model, style, eye.camera(self._model.radius), size, supersample=supersample, rays=best.rays
+            )
+        name = f"{Path(self._model.name.removesuffix('.gz')).stem}.png"
+        self._client.send_file_download(name, encode_png(picture, srgb=False), save_immediately=True)
+
+    def _safely(self, action: Callable[[], None]) -> Callable[[], None]:
+        """`action`, but what it raises is told to the visitor."""
+
+        def attempt() -> None:
+            try:
+                action()
+            except Exception as error:  # the server goes on, whatever happens to one of its visitors
+                self._failed(error)
+
+        return attempt
+
+    def _failed(self, error: Exception) -> None:
+        """Tell the visitor; once, if it is the same in picture after picture."""
+        complaint = first_line(error)
+        if complaint != self._complaint:
+            self._complaint = complaint
+            self._client.add_notification("This did not work", complaint, color="red")
