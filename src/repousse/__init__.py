@@ -8,8 +8,8 @@ torch.Size([1, 256, 256, 3])
 
 from importlib import metadata
 
-from repousse import gradients, io, losses, metrics
-from repousse.camera import Camera
+from repousse import gradients, io, losses, metrics, voxels
+from repousse.camera import Camera, frame
 from repousse.geometry import (
     Attribute,
     Material,
@@ -19,16 +19,48 @@ from repousse.geometry import (
     cube,
     face_normals,
     icosphere,
+    inspect,
     join,
     pack,
     plane,
+    sample_surface,
     teapot,
     torus,
     vertex_normals,
+    with_creased_normals,
 )
-from repousse.ops import Crossings, Fragments, crossings, interpolate, rasterize
+from repousse.ops import (
+    Crossings,
+    Fragments,
+    crossings,
+    cubemap,
+    environment,
+    interpolate,
+    layers,
+    rasterize,
+    texture,
+    with_face_id,
+)
 from repousse.render import Picture, Renderer, render, silhouette
-from repousse.shading import Ambient, Directional, Light, PointLight, Points, lambert
+from repousse.shading import (
+    Ambient,
+    AmbientOcclusion,
+    Directional,
+    Environment,
+    Light,
+    PointLight,
+    Points,
+    Shadowed,
+    SphericalHarmonics,
+    ambient_occlusion,
+    blinn_phong,
+    contour,
+    flat,
+    lambert,
+    pbr,
+    phong,
+    toon,
+)
 
 try:
     __version__ = metadata.version("repousse")
@@ -51,14 +83,29 @@ __all__ = [
     "teapot",
     "face_normals",
     "vertex_normals",
+    "with_creased_normals",
+    "sample_surface",
+    "inspect",
     # cameras, lights and shaders
     "Camera",
+    "frame",
     "Light",
     "Ambient",
     "Directional",
     "PointLight",
+    "SphericalHarmonics",
+    "Environment",
+    "Shadowed",
     "Points",
+    "flat",
     "lambert",
+    "phong",
+    "blinn_phong",
+    "pbr",
+    "toon",
+    "contour",
+    "AmbientOcclusion",
+    "ambient_occlusion",
     # pictures
     "render",
     "silhouette",
@@ -67,6 +114,11 @@ __all__ = [
     # the steps of a picture
     "rasterize",
     "interpolate",
+    "texture",
+    "cubemap",
+    "environment",
+    "layers",
+    "with_face_id",
     "crossings",
     "Fragments",
     "Crossings",
@@ -75,5 +127,6 @@ __all__ = [
     "io",
     "losses",
     "metrics",
+    "voxels",
     "__version__",
 ]
