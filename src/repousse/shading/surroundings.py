@@ -14,7 +14,7 @@ from torch import Tensor
 
 from repousse import ops
 from repousse.ops.cubemap import environment_directions, environment_levels
-from repousse.shading.lobes import lobe
+from repousse.shading.lobes import lobe, matt_lobe
 
 DEGREE = 96
 SIZE = (128, 256)  # of blurred images
@@ -24,9 +24,10 @@ LOBES = (0.25, 0.4, 0.6, 0.8, 1.0)
 
 
 def blurred(image: Tensor, roughnesses: Sequence[float]) -> list[Tensor]:
-    """The image (H, W, 3) as seen in surfaces of these roughnesses, each (128, 256, 3)."""
+    """The image (H, W, 3) as seen in surfaces of these roughnesses, and last as matt surfaces see it, (128, 256, 3)."""
     coefficients = _analysed(_resampled(image))
-    kept = torch.stack([lobe(roughness, DEGREE) for roughness in roughnesses]).to(coefficients.real)
+    lobes = [*(lobe(roughness, DEGREE) for roughness in roughnesses), matt_lobe(DEGREE)]
+    kept = torch.stack(lobes).to(coefficients.real)
     return list(_synthesised(coefficients * kept[:, None, :, None]))
 
 
