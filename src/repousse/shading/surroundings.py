@@ -58,7 +58,8 @@ def _analysed(image: Tensor) -> Tensor:
     orders = min(DEGREE, (width - 1) // 2) + 1
     around = torch.fft.rfft(image, dim=1)[:, :orders] * (2 * math.pi / width)
     around = around * _turn(orders, width, image).conj() * area.to(image)[:, None, None]
-    return torch.einsum("mlh,hmc->mlc", legendre[:orders].to(around), around)
+    parts = torch.einsum("mlh,hmcp->mlcp", legendre[:orders].to(image), torch.view_as_real(around))
+    return torch.view_as_complex(parts.contiguous())
 
 
 def _synthesised(coefficients: Tensor) -> Tensor:
@@ -66,7 +67,9 @@ def _synthesised(coefficients: Tensor) -> Tensor:
     height, width = SIZE
     legendre, _ = _parallels(height)
     orders = coefficients.shape[1]
-    around = torch.einsum("mlh,kmlc->khmc", legendre[:orders].to(coefficients), coefficients)
+    legendre = legendre[:orders].to(coefficients.real)
+    parts = torch.einsum("mlh,kmlcp->khmcp", legendre, torch.view_as_real(coefficients))
+    around = torch.view_as_complex(parts.contiguous())
     return torch.fft.irfft(around * _turn(orders, width, coefficients.real), width, dim=2) * width
 
 
