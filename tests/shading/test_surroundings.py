@@ -125,7 +125,7 @@ def test_environment_and_harmonics_are_differentiable():
     derivatives = torch.autograd.grad(shaded(*inputs).sum(), inputs)
     for i, (derivative, step) in enumerate(zip(derivatives, along, strict=True)):
         with torch.no_grad():
-            ends = [[v + h * step * (i == j) for j, v in enumerate(inputs)] for h in (1e-6, -1e-6)]
+            ends = [[v + h * step if i == j else v for j, v in enumerate(inputs)] for h in (1e-6, -1e-6)]
             difference = (shaded(*ends[0]).sum() - shaded(*ends[1]).sum()) / 2e-6
         torch.testing.assert_close((derivative * step).sum(), difference, rtol=1e-4, atol=1e-5)
 

@@ -43,7 +43,6 @@ __all__ = [
     "SphericalHarmonics",
     "harmonics",
     "Environment",
-    "Shadowed",
     "DEFAULT_LIGHTS",
     "as_lights",
     # Shaders
