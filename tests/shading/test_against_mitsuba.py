@@ -79,7 +79,7 @@ def truth(bsdf: dict, light: dict, samples: int) -> Tensor:
 
 def ours(material: Material, light: Light, shader: Shader) -> tuple[Tensor, Tensor]:
     """The picture and which of its pixels are away from edges."""
-    ball = icosphere(6)
+    ball = icosphere(5)
     normal = torch.nn.functional.normalize(ball.positions, dim=-1)
     ball = Mesh(ball.positions, ball.faces, materials=(material,)).with_attribute("normal", normal)
     picture = render(
@@ -115,9 +115,7 @@ def test_lambert(name, samples, least):
     """Breaks if the unit of a light, its direction, or the orientation of an environment is another than stated."""
     light, plugin = emitter(name)
     color, inside = ours(Material(base_color=COLOR), light, lambert)
-    value = psnr(color, truth(DIFFUSE, plugin, samples), inside)
-    print("PSNR", value)
-    assert value > least
+    assert psnr(color, truth(DIFFUSE, plugin, samples), inside) > least
 
 
 @pytest.mark.parametrize("roughness", [0.3, 0.6, 1.0])
@@ -127,18 +125,14 @@ def test_pbr_highlight(name, roughness):
     light, plugin = emitter(name)
     color, inside = ours(Material(base_color=(1.0, 1.0, 1.0), metallic=1.0, roughness=roughness), light, pbr)
     metal = {"type": "roughconductor", "material": "none", "distribution": "ggx", "alpha": roughness**2}
-    value = psnr(color, truth(metal, plugin, 64), inside)
-    print("PSNR", value)
-    assert value > 35
+    assert psnr(color, truth(metal, plugin, 16), inside) > 35
 
 
 @LONG
-@pytest.mark.parametrize(("roughness", "least"), [(0.3, 26), (0.6, 24), (1.0, 20)])
+@pytest.mark.parametrize(("roughness", "least"), [(0.3, 34), (0.6, 29), (1.0, 38)])
 def test_pbr_in_surroundings(roughness, least):
     """Breaks if the split sum becomes worse than the approximation that it is."""
     light, plugin = emitter("environment")
     color, inside = ours(Material(base_color=(1.0, 1.0, 1.0), metallic=1.0, roughness=roughness), light, pbr)
     metal = {"type": "roughconductor", "material": "none", "distribution": "ggx", "alpha": roughness**2}
-    value = psnr(color, truth(metal, plugin, 512), inside)
-    print("PSNR", value)
-    assert value > least
+    assert psnr(color, truth(metal, plugin, 512), inside) > least

@@ -35,21 +35,21 @@ class Environment(Light):
 
     def diffuse(self, points: Points) -> Tensor:
         levels, _ = self._levels(points.normal)
-        return _look_up(levels[-1:], points.normal)  # the widest lobe is the cosine
+        return _look_up(levels[-1:], points.normal)
 
     def reflected(self, points: Points, direction: Tensor, roughness: Tensor) -> Tensor:
         levels, roughnesses = self._levels(direction)
         rough = torch.as_tensor(roughness, dtype=direction.dtype, device=direction.device)
         rough = rough[..., 0] if rough.ndim else rough
         level = _place(rough, roughnesses).expand(direction.shape[:-1])
-        return _look_up(levels, direction, level)
+        return _look_up(levels[:-1], direction, level)
 
     def seen(self, direction: Tensor) -> Tensor:
         """The image itself in each direction (..., 3), for backgrounds: (..., 3)."""
         return _look_up([self.image.to(direction)], direction)
 
     def _levels(self, like: Tensor) -> tuple[list[Tensor], list[float]]:
-        """The image from sharp to matt, and the roughness of each."""
+        """The image from sharp to rough, the roughness of each, and last the image that matt surfaces see."""
         image = self.image.to(like)
         if self.image.requires_grad:
             return _from_sharp_to_matt(image)

@@ -1,7 +1,5 @@
 """Physically based shading: the metallic-roughness model of glTF 2.0, appendix B."""
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -9,6 +7,7 @@ from repousse.shading.lights import Lights, Rays, as_lights, facing, rays, surro
 from repousse.shading.matt import glowing
 from repousse.shading.points import Points
 from repousse.shading.quantities import dot, unit
+from repousse.shading.reflectance import reflectance
 
 # Roughness below this counts as this: a lobe without width would be seen by no pixel.
 SMOOTHEST = 0.03
@@ -27,9 +26,9 @@ def pbr(points: Points, lights: Lights) -> Tensor:
         V  Smith, separable, as the appendix writes it: product of 1 / (x + sqrt(alpha² + (1 - alpha²) x²)) for
            x = n . l and x = n . v
 
-    Light from everywhere is reflected by the split sum (Karis, Real Shading in Unreal Engine 4, 2013), with his
-    analytic fit (Physically Based Shading on Mobile, 2014) for the integral of F D V; both it and diffuse light are
-    multiplied by occlusion.
+    Light from everywhere is reflected by the split sum (Karis, Real Shading in Unreal Engine 4, 2013; see
+    `reflectance`), from where the lobe is brightest (Lagarde and de Rousiers, Moving Frostbite to PBR, 2014);
+    both it and diffuse light are multiplied by occlusion.
 
     Returns (B, H, W, 3), linear, never clamped; highlights may be very bright. Needs a camera. Differentiable in all
     tensors; a roughness below 0.03 counts as 0.03 and gets no gradient.
@@ -69,17 +68,12 @@ def _surrounding(
 ) -> Tensor:
     """What light from everywhere adds."""
     to_view = facing(points.normal, view)
-    mirrored = unit(2 * dot(points.normal, view) * points.normal - view)
+    # The rougher the surface, the nearer to the normal its lobe lies: fit of Lagarde and de Rousiers (2014).
+    alpha = roughness * roughness
+    leaning = (1 - alpha) * ((1 - alpha).clamp(min=1e-6).sqrt() + alpha)
+    mirrored = 2 * dot(points.normal, view) * points.normal - view
+    mirrored = unit(points.normal + leaning * (mirrored - points.normal))
     reflected = [light.reflected(points, mirrored, roughness) for light in as_lights(lights)]
-    reflectance = _integrated(mirror, roughness, to_view)
+    share = reflectance(mirror, roughness, to_view)
     bright = sum((one for one in reflected if one is not None), points.position.new_zeros(()))
-    return matt * (1 - reflectance) * surrounding(points, lights) + reflectance * bright * points.occlusion
-
-
-def _integrated(mirror: Tensor, roughness: Tensor, to_view: Tensor) -> Tensor:
-    """The integral of pi F D V n . l over all directions: Karis' fit of 2014."""
-    gloss = 1 - roughness
-    edge = torch.minimum(gloss * gloss, torch.exp(-9.28 * math.log(2) * to_view)) * gloss
-    edge = edge + 0.0425 - 0.0275 * roughness
-    scale = 1.04 - 0.572 * roughness - 1.04 * edge
-    return mirror * scale + (1.04 * edge - 0.04 + 0.022 * roughness)
+    return matt * (1 - share) * surrounding(points, lights) + share * bright * points.occlusion

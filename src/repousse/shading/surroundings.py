@@ -14,7 +14,7 @@ from torch import Tensor
 
 from repousse import ops
 from repousse.ops.cubemap import environment_directions, environment_levels
-from repousse.shading.lobes import lobe
+from repousse.shading.lobes import lobe, matt_lobe
 
 DEGREE = 96
 SIZE = (128, 256)  # of blurred images
@@ -24,9 +24,10 @@ LOBES = (0.25, 0.4, 0.6, 0.8, 1.0)
 
 
 def blurred(image: Tensor, roughnesses: Sequence[float]) -> list[Tensor]:
-    """The image (H, W, 3) as seen in surfaces of these roughnesses, each (128, 256, 3)."""
+    """The image (H, W, 3) as seen in surfaces of these roughnesses, and last as matt surfaces see it, (128, 256, 3)."""
     coefficients = _analysed(_resampled(image))
-    kept = torch.stack([lobe(roughness, DEGREE) for roughness in roughnesses]).to(coefficients.real)
+    lobes = [*(lobe(roughness, DEGREE) for roughness in roughnesses), matt_lobe(DEGREE)]
+    kept = torch.stack(lobes).to(coefficients.real)
     return list(_synthesised(coefficients * kept[:, None, :, None]))
 
 
@@ -57,7 +58,8 @@ def _analysed(image: Tensor) -> Tensor:
     orders = min(DEGREE, (width - 1) // 2) + 1
     around = torch.fft.rfft(image, dim=1)[:, :orders] * (2 * math.pi / width)
     around = around * _turn(orders, width, image).conj() * area.to(image)[:, None, None]
-    return torch.einsum("mlh,hmc->mlc", legendre[:orders].to(around), around)
+    parts = torch.einsum("mlh,hmcp->mlcp", legendre[:orders].to(image), torch.view_as_real(around))
+    return torch.view_as_complex(parts.contiguous())
 
 
 def _synthesised(coefficients: Tensor) -> Tensor:
@@ -65,7 +67,9 @@ def _synthesised(coefficients: Tensor) -> Tensor:
     height, width = SIZE
     legendre, _ = _parallels(height)
     orders = coefficients.shape[1]
-    around = torch.einsum("mlh,kmlc->khmc", legendre[:orders].to(coefficients), coefficients)
+    legendre = legendre[:orders].to(coefficients.real)
+    parts = torch.einsum("mlh,kmlcp->khmcp", legendre, torch.view_as_real(coefficients))
+    around = torch.view_as_complex(parts.contiguous())
     return torch.fft.irfft(around * _turn(orders, width, coefficients.real), width, dim=2) * width
 
 
