@@ -120,8 +120,7 @@ struct Taps {
   Floats width, height;  // of the level
 };
 
-RP_INLINE Taps taps(const Image& image, Ints level, const Wrapped& u, const Wrapped& v) {
-  Taps t;
+RP_INLINE void set_taps(const Image& image, Ints level, const Wrapped& u, const Wrapped& v, Taps& t) {
   const Ints width = max(splat(image.width) >> level, splat(1)), height = max(splat(image.height) >> level, splat(1));
   const Neighbours x = neighbours(u, width, image.wrap_u == kRepeat, image.nearest);
   const Neighbours y = neighbours(v, height, image.wrap_v == kRepeat, image.nearest);
@@ -135,7 +134,6 @@ RP_INLINE Taps taps(const Image& image, Ints level, const Wrapped& u, const Wrap
   t.up = y.part;
   t.width = to_float(width);
   t.height = to_float(height);
-  return t;
 }
 
 }  // namespace rp::RP_ISA

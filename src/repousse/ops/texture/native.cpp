@@ -12,7 +12,8 @@ constexpr int kBandRows = 32;  // rows per job
 
 template <class Block>
 void block_forward(const Inputs& in, const Block& block, int64_t picture, float* out) {
-  const Footprint f = footprint(in, block, picture);
+  Footprint f;
+  set_footprint(in, block, picture, f);
   const Floats outside = select(f.seen, splat(NAN), Floats{});
   const Ints shown = f.seen & ~f.lost;
   const bool deep = is_deep(f), nearest = bits(f.nearest) != 0;

@@ -30,21 +30,15 @@ struct Parts {
   }
 };
 
-RP_INLINE Ints image_ids(const Inputs& in, const Footprint& f) {
-  Ints ids;
-  for (int lane = 0; lane < kLanes; ++lane) ids[lane] = static_cast<int32_t>(f.image[lane] - in.images);
-  return ids;
-}
-
 // The parts that each tap of each pixel belongs to.
 struct PartsOfBlock {
   Ints of[2][2];  // by level, bottom and top row
 
   RP_INLINE PartsOfBlock(const Inputs& in, const Footprint& f) {
     const Parts parts{in.image_count};
-    const Ints ids = in.image_count == 1 ? Ints{} : image_ids(in, f);
     for (int level = 0; level < 2; ++level)
-      for (int row = 0; row < 2; ++row) of[level][row] = parts.of(ids, f.taps[level].texel[2 * row], f.taps[level]);
+      for (int row = 0; row < 2; ++row)
+        of[level][row] = parts.of(f.image_id, f.taps[level].texel[2 * row], f.taps[level]);
   }
   RP_INLINE uint32_t mask(uint32_t lanes, bool deep) const {
     uint32_t result = 0;
@@ -58,36 +52,53 @@ struct PartsOfBlock {
   }
 };
 
-// Adds `g` (four channels per pixel) times the weights to the texels: for the rows of texels (by level and by bottom
-// or top) that a lane's bit in `lanes` allows, pixel by pixel.
-RP_INLINE void scatter(const Inputs& in, const Footprint& f, int64_t channel, const Columns& g, int levels,
-                       const uint32_t (&lanes)[2][2]) {
-  alignas(64) float rows[4 * kLanes], weight[2][4][kLanes];
-  int32_t texel[2][4][kLanes];
-  store_rows(rows, g);
-  for (int level = 0; level < levels; ++level) {
-    const Taps& t = f.taps[level];
-    const Floats share = level ? f.mix : 1.0f - f.mix;
-    const Floats top = share * t.up, bottom = share - top, right_top = top * t.across, right = bottom * t.across;
-    store(weight[level][0], bottom - right);
-    store(weight[level][1], right);
-    store(weight[level][2], top - right_top);
-    store(weight[level][3], right_top);
-    for (int tap = 0; tap < 4; ++tap) store(texel[level][tap], t.texel[tap]);
+// The pixels whose taps are added, by level and by bottom and top row.
+struct Chosen {
+  uint32_t lanes[2][2];
+
+  RP_INLINE uint32_t any() const { return lanes[0][0] | lanes[0][1] | lanes[1][0] | lanes[1][1]; }
+  RP_INLINE bool holds(int level, int tap, int lane) const { return lanes[level][tap / 2] >> lane & 1; }
+};
+
+// Adds `g` (four channels per pixel) times the weights to the texels of one level, pixel by pixel. `chosen` is null if
+// all are.
+RP_INLINE void scatter_level(const Inputs& in, const Footprint& f, int level, int64_t channel,
+                             const float (&rows)[4 * kLanes], const Chosen* chosen) {
+  const Taps& t = f.taps[level];
+  const Floats share = level ? f.mix : 1.0f - f.mix;
+  const Floats top = share * t.up, bottom = share - top, right_top = top * t.across, right = bottom * t.across;
+  const Floats weights[4] = {bottom - right, right, top - right_top, right_top};
+  float weight[4][kLanes];
+  float* to[4][kLanes];
+  for (int tap = 0; tap < 4; ++tap) {
+    store(weight[tap], weights[tap]);
+    locate(in, f, level, tap, padded(in.channels), &Image::gradient, to[tap]);
   }
-  const int64_t stride = padded(in.channels);
-  for (uint32_t left = lanes[0][0] | lanes[0][1] | lanes[1][0] | lanes[1][1]; left; left &= left - 1) {
+  const auto add = [&](int tap, int lane, Float4 value) {
+    float* texel = to[tap][lane] + channel;
+    store(texel, load<Float4>(texel) + value * weight[tap][lane]);
+  };
+  if (!chosen) {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const Float4 value = load<Float4>(rows + 4 * lane);
+      for (int tap = 0; tap < 4; ++tap) add(tap, lane, value);
+    }
+    return;
+  }
+  for (uint32_t left = chosen->any(); left; left &= left - 1) {
     const int lane = __builtin_ctz(left);
     const Float4 value = load<Float4>(rows + 4 * lane);
-    for (int level = 0; level < levels; ++level) {
-      float* gradient = f.image[lane]->gradient[f.level[level][lane]] + channel;
-      for (int tap = 0; tap < 4; ++tap) {
-        if (!(lanes[level][tap / 2] >> lane & 1)) continue;
-        float* to = gradient + texel[level][tap][lane] * stride;
-        store(to, load<Float4>(to) + value * weight[level][tap][lane]);
-      }
-    }
+    for (int tap = 0; tap < 4; ++tap)
+      if (chosen->holds(level, tap, lane)) add(tap, lane, value);
   }
+}
+
+RP_INLINE void scatter(const Inputs& in, const Footprint& f, int64_t channel, const Columns& g, bool mixes,
+                       const Chosen* chosen) {
+  alignas(64) float rows[4 * kLanes];
+  store_rows(rows, g);
+  scatter_level(in, f, 0, channel, rows, chosen);
+  if (mixes) scatter_level(in, f, 1, channel, rows, chosen);
 }
 
 template <class Block>
@@ -170,11 +181,13 @@ RP_INLINE void write_coordinates(const Inputs& in, const Wanted& wanted, const B
 // Returns the parts that the block's taps belong to, if it is to scatter nothing (`kScatter` false).
 template <bool kScatter, class Block>
 uint32_t block_backward(const Inputs& in, const Wanted& wanted, const Block& block, int64_t picture) {
-  const Footprint f = footprint(in, block, picture);
+  Footprint f;
+  set_footprint(in, block, picture, f);
   const Ints shown = f.seen & ~f.lost;
   const bool coordinates = wanted.uv || wanted.derivatives || wanted.level;
   const bool mixes = is_deep(f), deep = mixes || (coordinates && bits(f.level_slope > 0.0f));
   const uint32_t lanes = bits(shown);
+  const Chosen chosen{{{lanes, lanes}, {lanes, lanes}}};
   Products products;
   for_each_chunk(in.channels, [&](int64_t channel, auto count) {
     const Columns g = read_gradient(in, wanted, block, picture, channel, count, shown);
@@ -187,7 +200,7 @@ uint32_t block_backward(const Inputs& in, const Wanted& wanted, const Block& blo
         products.add<count>(1, g, texels);
       }
     }
-    if (kScatter) scatter(in, f, channel, g, mixes ? 2 : 1, {{lanes, lanes}, {lanes, lanes}});
+    if (kScatter) scatter(in, f, channel, g, mixes, lanes == kAllLanes ? nullptr : &chosen);
   });
   if (coordinates) write_coordinates(in, wanted, block, picture, f, products, shown, deep);
   return kScatter || !wanted.texels ? 0 : PartsOfBlock(in, f).mask(lanes, mixes);
@@ -195,16 +208,16 @@ uint32_t block_backward(const Inputs& in, const Wanted& wanted, const Block& blo
 
 template <class Block>
 void scatter_part(const Inputs& in, const Wanted& wanted, const Block& block, int64_t picture, int part) {
-  const Footprint f = footprint(in, block, picture);
+  Footprint f;
+  set_footprint(in, block, picture, f);
   const Ints shown = f.seen & ~f.lost;
-  const bool deep = is_deep(f);
   const PartsOfBlock parts(in, f);
-  uint32_t lanes[2][2] = {};
-  for (int level = 0; level < (deep ? 2 : 1); ++level)
-    for (int row = 0; row < 2; ++row) lanes[level][row] = bits((parts.of[level][row] == splat(part)) & shown);
+  Chosen chosen{};
+  for (int level = 0; level < 2; ++level)
+    for (int row = 0; row < 2; ++row) chosen.lanes[level][row] = bits((parts.of[level][row] == splat(part)) & shown);
   for_each_chunk(in.channels, [&](int64_t channel, auto count) {
     const Columns g = read_gradient(in, wanted, block, picture, channel, count, shown);
-    scatter(in, f, channel, g, deep ? 2 : 1, lanes);
+    scatter(in, f, channel, g, is_deep(f), &chosen);
   });
 }
 
