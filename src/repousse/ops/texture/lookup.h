@@ -175,6 +175,50 @@ RP_INLINE void gather(const Inputs& in, const Footprint& f, int level, int64_t c
   }
 }
 
+// Asks for one texel of each pixel on each level, before they are needed.
+template <class Levels>
+RP_INLINE void prefetch(const Footprint& f, int64_t stride, Levels levels) {
+  if (!f.even) return;
+  const bool deep = is_deep(f);
+  for (int level = 0; level < (deep ? 2 : 1); ++level)
+    for (int tap = 0; tap < 4; tap += 2) {
+      int32_t offset[kLanes];
+      store(offset, f.taps[level].texel[tap] * static_cast<int32_t>(stride));
+      const float* const first = (f.image->*levels)[f.taps[level].level[0]];
+      for (int lane = 0; lane < kLanes; ++lane) __builtin_prefetch(first + offset[lane], 1);
+    }
+}
+
+// Goes through the blocks of a picture, band by band and tile by tile: whichever way the image lies in the picture, the
+// texels of a tile stay in the cache, and their pages in its table. Of some blocks at a time, first the footprints are
+// made by prepare(block, footprint), which may ask for memory, then use(block, footprint) is called.
+constexpr int kBandRows = 32, kTileColumns = 128, kAhead = 4;
+
+template <class Prepare, class Use>
+RP_INLINE void for_each_block_of_band(int band, int width, int height, Prepare&& prepare, Use&& use) {
+  const int row_begin = band * kBandRows, row_end = std::min(row_begin + kBandRows, height);
+  Footprint footprints[kAhead];
+  for (int left = 0; left < width; left += kTileColumns)
+    for (int row = row_begin; row < row_end; row += kBlockHeight) {
+      int column = left;
+      const int end = std::min(left + kTileColumns, width);
+      while (column < end) {
+        const int whole = row + kBlockHeight <= height ? std::min((end - column) / kBlockWidth, kAhead) : 0;
+        const auto block = [&](int i) { return PixelBlock<true>(column + i * kBlockWidth, row, width, height); };
+        for (int i = 0; i < whole; ++i) prepare(block(i), footprints[i]);
+        for (int i = 0; i < whole; ++i) use(block(i), footprints[i]);
+        column += whole * kBlockWidth;
+        if (whole) continue;
+        const PixelBlock<false> partial(column, row, width, height);
+        prepare(partial, footprints[0]);
+        use(partial, footprints[0]);
+        column += kBlockWidth;
+      }
+    }
+}
+
+inline int bands(int height) { return (height + kBandRows - 1) / kBandRows; }
+
 RP_INLINE Floats mixed(Floats a, Floats b, Floats share) { return a + share * (b - a); }
 
 RP_INLINE Floats bilinear(const Taps& t, Floats a, Floats b, Floats c, Floats d) {

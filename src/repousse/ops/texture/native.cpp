@@ -8,12 +8,8 @@
 namespace rp::RP_ISA {
 namespace {
 
-constexpr int kBandRows = 32;  // rows per job
-
 template <class Block>
-void block_forward(const Inputs& in, const Block& block, int64_t picture, float* out) {
-  Footprint f;
-  set_footprint(in, block, picture, f);
+void block_forward(const Inputs& in, const Block& block, const Footprint& f, float* out) {
   const Floats outside = select(f.seen, splat(NAN), Floats{});
   const Ints shown = f.seen & ~f.lost;
   const bool deep = is_deep(f), nearest = bits(f.nearest) != 0;
@@ -73,12 +69,16 @@ RP_KERNEL(rp_texture)
   if (which)
     if (const int64_t bad = find_bad_image(in, threads); bad >= 0) return bad + 1;
   for_each_image(images, threads, [&](Image& image, int inner) { build_mipmaps(image, channels, inner); });
-  const int64_t bands = (height + kBandRows - 1) / kBandRows;
-  parallel_for(batch * bands, threads, [&](int64_t job, int) {
-    const int64_t picture = job / bands;
-    const int begin = static_cast<int>(job % bands) * kBandRows, end = std::min(begin + kBandRows, height);
+  parallel_for(batch * bands(height), threads, [&](int64_t job, int) {
+    const int64_t picture = job / bands(height);
     float* to = out + picture * in.pixels() * channels;
-    for_each_block(begin, end, width, height, [&](const auto& block) { block_forward(in, block, picture, to); });
+    for_each_block_of_band(
+        static_cast<int>(job % bands(height)), width, height,
+        [&](const auto& block, Footprint& f) {
+          set_footprint(in, block, picture, f);
+          prefetch(f, in.channels, &Image::texels);
+        },
+        [&](const auto& block, const Footprint& f) { block_forward(in, block, f, to); });
   });
   return 0;
 } catch (...) {

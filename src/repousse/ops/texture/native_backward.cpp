@@ -16,6 +16,8 @@ struct Wanted {
   const float* g_out;  // (B, H, W, C)
   bool texels;
   float *uv, *derivatives, *level;  // like the inputs, or null
+
+  bool coordinates() const { return uv || derivatives || level; }
 };
 
 // Texels belong to parts by image and by bands of rows, so that a block of pixels reaches few of them.
@@ -180,11 +182,10 @@ RP_INLINE void write_coordinates(const Inputs& in, const Wanted& wanted, const B
 
 // Returns the parts that the block's taps belong to, if it is to scatter nothing (`kScatter` false).
 template <bool kScatter, class Block>
-uint32_t block_backward(const Inputs& in, const Wanted& wanted, const Block& block, int64_t picture) {
-  Footprint f;
-  set_footprint(in, block, picture, f);
+uint32_t block_backward(const Inputs& in, const Wanted& wanted, const Block& block, const Footprint& f,
+                        int64_t picture) {
   const Ints shown = f.seen & ~f.lost;
-  const bool coordinates = wanted.uv || wanted.derivatives || wanted.level;
+  const bool coordinates = wanted.coordinates();
   const bool mixes = is_deep(f), deep = mixes || (coordinates && bits(f.level_slope > 0.0f));
   const uint32_t lanes = bits(shown);
   const Chosen chosen{{{lanes, lanes}, {lanes, lanes}}};
@@ -207,9 +208,8 @@ uint32_t block_backward(const Inputs& in, const Wanted& wanted, const Block& blo
 }
 
 template <class Block>
-void scatter_part(const Inputs& in, const Wanted& wanted, const Block& block, int64_t picture, int part) {
-  Footprint f;
-  set_footprint(in, block, picture, f);
+void scatter_part(const Inputs& in, const Wanted& wanted, const Block& block, const Footprint& f, int64_t picture,
+                  int part) {
   const Ints shown = f.seen & ~f.lost;
   const PartsOfBlock parts(in, f);
   Chosen chosen{};
@@ -235,32 +235,51 @@ struct Masks {
   }
 };
 
-// All blocks once by one thread, which adds to texels as it goes.
+// One thread adds to the texels as it goes through the pixels.
 void backward_in_order(const Inputs& in, const Wanted& wanted) {
+  const bool coordinates = wanted.coordinates();
   for (int64_t picture = 0; picture < in.batch; ++picture)
-    for_each_block(0, in.height, in.width, in.height,
-                   [&](const auto& block) { block_backward<true>(in, wanted, block, picture); });
+    for (int band = 0; band < bands(in.height); ++band)
+      for_each_block_of_band(
+          band, in.width, in.height,
+          [&](const auto& block, Footprint& f) {
+            set_footprint(in, block, picture, f);
+            if (coordinates) prefetch(f, in.channels, &Image::texels);
+            prefetch(f, padded(in.channels), &Image::gradient);
+          },
+          [&](const auto& block, const Footprint& f) { block_backward<true>(in, wanted, block, f, picture); });
 }
 
 void backward_in_parts(const Inputs& in, const Wanted& wanted, int threads) {
   Masks masks(wanted.texels ? in : Inputs{});
-  constexpr int kRows = 16;
-  const int64_t bands = (in.height + kRows - 1) / kRows;
-  parallel_for(in.batch * bands, threads, [&](int64_t job, int) {
-    const int64_t picture = job / bands;
-    const int begin = static_cast<int>(job % bands) * kRows;
-    for_each_block(begin, std::min(begin + kRows, in.height), in.width, in.height, [&](const auto& block) {
-      const uint32_t parts = block_backward<false>(in, wanted, block, picture);
-      if (wanted.texels) masks.at(picture, block.column, block.row) = parts;
-    });
+  const bool coordinates = wanted.coordinates();
+  parallel_for(in.batch * bands(in.height), threads, [&](int64_t job, int) {
+    const int64_t picture = job / bands(in.height);
+    for_each_block_of_band(
+        static_cast<int>(job % bands(in.height)), in.width, in.height,
+        [&](const auto& block, Footprint& f) {
+          set_footprint(in, block, picture, f);
+          if (coordinates) prefetch(f, in.channels, &Image::texels);
+        },
+        [&](const auto& block, const Footprint& f) {
+          const uint32_t parts = block_backward<false>(in, wanted, block, f, picture);
+          if (wanted.texels) masks.at(picture, block.column, block.row) = parts;
+        });
   });
   if (!wanted.texels) return;
   parallel_for(kParts, threads, [&](int64_t part, int) {
     for (int64_t picture = 0; picture < in.batch; ++picture)
-      for_each_block(0, in.height, in.width, in.height, [&](const auto& block) {
-        if (masks.at(picture, block.column, block.row) >> part & 1)
-          scatter_part(in, wanted, block, picture, static_cast<int>(part));
-      });
+      for (int band = 0; band < bands(in.height); ++band) {
+        const auto reached = [&](const auto& block) { return masks.at(picture, block.column, block.row) >> part & 1; };
+        for_each_block_of_band(
+            band, in.width, in.height,
+            [&](const auto& block, Footprint& f) {
+              if (reached(block)) set_footprint(in, block, picture, f);
+            },
+            [&](const auto& block, const Footprint& f) {
+              if (reached(block)) scatter_part(in, wanted, block, f, picture, static_cast<int>(part));
+            });
+      }
   });
 }
 
@@ -277,7 +296,7 @@ RP_KERNEL(rp_texture_backward)
   std::vector<Image> images = read_images(texels, texel_count, channels, layout, image_count, pyramid);
   const Inputs in{images.data(), image_count, channels, batch, height, width, which, uv, derivatives, level};
   const Wanted wanted{g_out, g_texels != nullptr, g_uv, g_derivatives, g_level};
-  if (g_uv || g_derivatives || g_level)
+  if (wanted.coordinates())
     for_each_image(images, threads, [&](Image& image, int inner) { build_mipmaps(image, channels, inner); });
   if (g_texels) clear_gradients(images, channels, gradient, threads);
   if (threads == 1 && g_texels)
