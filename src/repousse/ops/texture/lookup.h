@@ -129,32 +129,19 @@ RP_INLINE void set_footprint(const Inputs& in, const Block& block, int64_t pictu
   if (in.which && bits(ids == splat(ids[0])) != kAllLanes) add_other_images(in, block, picture, ids, f);
 }
 
-template <int count>
-__attribute__((noinline)) Columns gather_exactly(const float* const* rows) {
-  float copies[kLanes][4] = {};
-  const float* starts[kLanes];
-  for (int lane = 0; lane < kLanes; ++lane) {
-    std::memcpy(copies[lane], rows[lane], count * sizeof(float));
-    starts[lane] = copies[lane];
-  }
-  return gather_rows(starts);
-}
-
-// Where the pixels' texels are: in memory with `stride` numbers per texel. For one tap of one level: 0 finer, 1
-// coarser.
-template <class Scalar, class Levels>
-RP_INLINE void locate(const Inputs& in, const Footprint& f, int level, int tap, int64_t stride, Levels levels,
-                      Scalar* (&to)[kLanes]) {
+// Calls body(address), where address(lane) is that of a pixel's texel, in memory with `stride` numbers per texel.
+// One of four taps of a level: 0 finer, 1 coarser.
+template <class Levels, class Body>
+RP_INLINE void with_addresses(const Inputs& in, const Footprint& f, int level, int tap, int64_t stride, Levels levels,
+                              Body&& body) {
   const Taps& t = f.taps[level];
-  int32_t offset[kLanes];
+  alignas(64) int32_t offset[kLanes];
   store(offset, t.texel[tap] * static_cast<int32_t>(stride));
   if (__builtin_expect(f.even, 1)) {
-    Scalar* const first = (f.image->*levels)[t.level[0]];
-    for (int lane = 0; lane < kLanes; ++lane) to[lane] = first + offset[lane];
-    return;
+    auto* const first = (f.image->*levels)[t.level[0]];
+    return body([&](int lane) { return first + offset[lane]; });
   }
-  for (int lane = 0; lane < kLanes; ++lane)
-    to[lane] = (in.images[f.image_id[lane]].*levels)[t.level[lane]] + offset[lane];
+  body([&](int lane) { return (in.images[f.image_id[lane]].*levels)[t.level[lane]] + offset[lane]; });
 }
 
 // The four texels of each pixel: four numbers each from `channel` on, of which `count` are meant.
@@ -164,15 +151,17 @@ RP_INLINE void gather(const Inputs& in, const Footprint& f, int level, int64_t c
   const Ints most = max(max(t.texel[0], t.texel[1]), max(t.texel[2], t.texel[3]));
   // Only the last texels of the tensor have too few numbers behind them.
   const bool last = bits((most > f.readable) & (t.level == 0)) != 0;
-  for (int tap = 0; tap < 4; ++tap) {
-    const float* rows[kLanes];
-    locate(in, f, level, tap, in.channels, &Image::texels, rows);
-    for (const float*& row : rows) row += channel;
-    if (__builtin_expect(last, 0))
-      texels[tap] = gather_exactly<count>(rows);
-    else
-      texels[tap] = gather_rows(rows);
-  }
+  for (int tap = 0; tap < 4; ++tap)
+    with_addresses(in, f, level, tap, in.channels, &Image::texels, [&](auto address) {
+      if (__builtin_expect(!last, 1)) {
+        texels[tap] = gather_rows_at([&](int lane) { return address(lane) + channel; });
+        return;
+      }
+      float copies[kLanes][4] = {};
+      for (int lane = 0; lane < kLanes; ++lane)
+        std::memcpy(copies[lane], address(lane) + channel, count * sizeof(float));
+      texels[tap] = gather_rows_at([&](int lane) { return copies[lane]; });
+    });
 }
 
 // Asks for one texel of each pixel on each level, before they are needed.
@@ -189,31 +178,26 @@ RP_INLINE void prefetch(const Footprint& f, int64_t stride, Levels levels) {
     }
 }
 
-// Goes through the blocks of a picture, band by band and tile by tile: whichever way the image lies in the picture, the
-// texels of a tile stay in the cache, and their pages in its table. Of some blocks at a time, first the footprints are
-// made by prepare(block, footprint), which may ask for memory, then use(block, footprint) is called.
-constexpr int kBandRows = 32, kTileColumns = 128, kAhead = 4;
+// Goes through the blocks of a band of rows. Of some blocks at a time, first the footprints are made by
+// prepare(block, footprint), which may ask for memory, then use(block, footprint) is called.
+constexpr int kBandRows = 32, kAhead = 4;
 
 template <class Prepare, class Use>
 RP_INLINE void for_each_block_of_band(int band, int width, int height, Prepare&& prepare, Use&& use) {
   const int row_begin = band * kBandRows, row_end = std::min(row_begin + kBandRows, height);
   Footprint footprints[kAhead];
-  for (int left = 0; left < width; left += kTileColumns)
-    for (int row = row_begin; row < row_end; row += kBlockHeight) {
-      int column = left;
-      const int end = std::min(left + kTileColumns, width);
-      while (column < end) {
-        const int whole = row + kBlockHeight <= height ? std::min((end - column) / kBlockWidth, kAhead) : 0;
-        const auto block = [&](int i) { return PixelBlock<true>(column + i * kBlockWidth, row, width, height); };
-        for (int i = 0; i < whole; ++i) prepare(block(i), footprints[i]);
-        for (int i = 0; i < whole; ++i) use(block(i), footprints[i]);
-        column += whole * kBlockWidth;
-        if (whole) continue;
-        const PixelBlock<false> partial(column, row, width, height);
-        prepare(partial, footprints[0]);
-        use(partial, footprints[0]);
-        column += kBlockWidth;
-      }
+  for (int row = row_begin; row < row_end; row += kBlockHeight)
+    for (int column = 0; column < width;) {
+      const int whole = row + kBlockHeight <= height ? std::min((width - column) / kBlockWidth, kAhead) : 0;
+      const auto block = [&](int i) { return PixelBlock<true>(column + i * kBlockWidth, row, width, height); };
+      for (int i = 0; i < whole; ++i) prepare(block(i), footprints[i]);
+      for (int i = 0; i < whole; ++i) use(block(i), footprints[i]);
+      column += whole * kBlockWidth;
+      if (whole) continue;
+      const PixelBlock<false> partial(column, row, width, height);
+      prepare(partial, footprints[0]);
+      use(partial, footprints[0]);
+      column += kBlockWidth;
     }
 }
 

@@ -70,28 +70,30 @@ RP_INLINE void scatter_level(const Inputs& in, const Footprint& f, int level, in
   const Floats share = level ? f.mix : 1.0f - f.mix;
   const Floats top = share * t.up, bottom = share - top, right_top = top * t.across, right = bottom * t.across;
   const Floats weights[4] = {bottom - right, right, top - right_top, right_top};
-  float weight[4][kLanes];
-  float* to[4][kLanes];
+  alignas(64) float weight[4][kLanes];
+  alignas(64) int32_t offset[4][kLanes];
   for (int tap = 0; tap < 4; ++tap) {
     store(weight[tap], weights[tap]);
-    locate(in, f, level, tap, padded(in.channels), &Image::gradient, to[tap]);
+    store(offset[tap], t.texel[tap] * static_cast<int32_t>(padded(in.channels)));
   }
-  const auto add = [&](int tap, int lane, Float4 value) {
-    float* texel = to[tap][lane] + channel;
+  const auto add = [&](float* gradient, int tap, int lane, Float4 value) {
+    float* texel = gradient + offset[tap][lane];
     store(texel, load<Float4>(texel) + value * weight[tap][lane]);
   };
-  if (!chosen) {
+  if (!chosen && f.even) {
+    float* const gradient = f.image->gradient[t.level[0]] + channel;
     for (int lane = 0; lane < kLanes; ++lane) {
       const Float4 value = load<Float4>(rows + 4 * lane);
-      for (int tap = 0; tap < 4; ++tap) add(tap, lane, value);
+      for (int tap = 0; tap < 4; ++tap) add(gradient, tap, lane, value);
     }
     return;
   }
-  for (uint32_t left = chosen->any(); left; left &= left - 1) {
+  for (uint32_t left = chosen ? chosen->any() : kAllLanes; left; left &= left - 1) {
     const int lane = __builtin_ctz(left);
+    float* const gradient = in.images[f.image_id[lane]].gradient[t.level[lane]] + channel;
     const Float4 value = load<Float4>(rows + 4 * lane);
     for (int tap = 0; tap < 4; ++tap)
-      if (chosen->holds(level, tap, lane)) add(tap, lane, value);
+      if (!chosen || chosen->holds(level, tap, lane)) add(gradient, tap, lane, value);
   }
 }
 
