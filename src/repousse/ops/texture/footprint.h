@@ -106,10 +106,10 @@ struct Stretch {
   }
   RP_INLINE Floats longer() const { return max(by_column, by_row); }
 
-  RP_INLINE MipLevel level(int last) const {
-    const Floats square = longer(), most = splat(std::ldexp(1.0f, 2 * last));
+  RP_INLINE MipLevel level(const Image& image) const {
+    const Floats square = longer(), most = splat(image.coarsest_square);
     const Ints inside = (square >= 1.0f) & (square <= most);
-    return between(0.5f * log2(min(max(square, splat(1.0f)), most)), inside, last);
+    return between(0.5f * log2(min(max(square, splat(1.0f)), most)), inside, image.last);
   }
 };
 

@@ -14,6 +14,7 @@ struct Inputs {
   const float* uv;           // (B, H, W, 2)
   const float* derivatives;  // (B, H, W, 2, 2), or null
   const float* level;        // (B, H, W), or null
+  bool by_derivative;        // whether Footprint::by_derivative is wanted
 
   int64_t pixels() const { return static_cast<int64_t>(height) * width; }
 };
@@ -55,12 +56,12 @@ RP_INLINE void footprint_on(const Inputs& in, int32_t id, const Block& block, in
   f.lost = (at_u.value != at_u.value) | (at_v.value != at_v.value);
   for (Floats* value : {&at_u.value, &at_u.rest, &at_v.value, &at_v.rest}) *value = select(f.lost, Floats{}, *value);
   MipLevel level{Ints{}, Floats{}, Floats{}};
-  f.by_derivative = {Floats{}, Floats{}, Floats{}, Floats{}};
+  if (in.by_derivative) f.by_derivative = {Floats{}, Floats{}, Floats{}, Floats{}};
   if (image.last > 0 && in.derivatives) {
     const float* end = in.derivatives + 4 * in.batch * in.pixels();
     const Stretch stretch(block.template read_channels<4>(in.derivatives + 4 * first, 4, 0, end), image);
-    level = stretch.level(image.last);
-    f.by_derivative = level_by_derivative(stretch, image);
+    level = stretch.level(image);
+    if (in.by_derivative) f.by_derivative = level_by_derivative(stretch, image);
   } else if (image.last > 0 && in.level) {
     level = given_level(block.template read<Floats>(in.level + first, 0.0f), image.last);
   }
@@ -79,12 +80,12 @@ RP_INLINE void footprint_on(const Inputs& in, int32_t id, const Block& block, in
   f.even = bits(level.fine == splat(level.fine[0])) == kAllLanes;
 }
 
-RP_INLINE void merge(Mask mask, const Footprint& from, Footprint& to) {
+RP_INLINE void merge(const Inputs& in, Mask mask, const Footprint& from, Footprint& to) {
   const auto take = [&](auto... members) { ((to.*members = blend(mask, from.*members, to.*members)), ...); };
   take(&Footprint::mix, &Footprint::level_slope, &Footprint::slope_u, &Footprint::slope_v);
   take(&Footprint::seen, &Footprint::lost, &Footprint::nearest, &Footprint::readable, &Footprint::image_id);
   for (auto column : {&Columns::x, &Columns::y, &Columns::z, &Columns::w})
-    to.by_derivative.*column = blend(mask, from.by_derivative.*column, to.by_derivative.*column);
+    if (in.by_derivative) to.by_derivative.*column = blend(mask, from.by_derivative.*column, to.by_derivative.*column);
   for (int i = 0; i < 2; ++i) {
     const Taps& a = from.taps[i];
     Taps& b = to.taps[i];
@@ -112,7 +113,7 @@ __attribute__((noinline)) void add_other_images(const Inputs& in, const Block& b
     Footprint other;
     footprint_on(in, id, block, picture, other);
     other.seen = ids == splat(id);
-    merge(mask, other, f);
+    merge(in, mask, other, f);
   });
 }
 

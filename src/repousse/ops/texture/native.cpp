@@ -65,7 +65,7 @@ RP_KERNEL(rp_texture)
  const float* uv, const int32_t* which, const float* derivatives, const float* level, int64_t batch, int32_t height,
  int32_t width, int32_t threads, float* out) try {
   std::vector<Image> images = read_images(texels, texel_count, channels, layout, image_count, pyramid);
-  const Inputs in{images.data(), image_count, channels, batch, height, width, which, uv, derivatives, level};
+  const Inputs in{images.data(), image_count, channels, batch, height, width, which, uv, derivatives, level, false};
   if (which)
     if (const int64_t bad = find_bad_image(in, threads); bad >= 0) return bad + 1;
   for_each_image(images, threads, [&](Image& image, int inner) { build_mipmaps(image, channels, inner); });

@@ -296,7 +296,8 @@ RP_KERNEL(rp_texture_backward)
  int32_t width, int32_t threads, const float* g_out, float* gradient, float* g_texels, float* g_uv,
  float* g_derivatives, float* g_level) try {
   std::vector<Image> images = read_images(texels, texel_count, channels, layout, image_count, pyramid);
-  const Inputs in{images.data(), image_count, channels, batch, height, width, which, uv, derivatives, level};
+  const Inputs in{images.data(),           image_count, channels, batch, height, width, which, uv, derivatives, level,
+                  g_derivatives != nullptr};
   const Wanted wanted{g_out, g_texels != nullptr, g_uv, g_derivatives, g_level};
   if (wanted.coordinates())
     for_each_image(images, threads, [&](Image& image, int inner) { build_mipmaps(image, channels, inner); });
