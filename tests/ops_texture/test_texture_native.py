@@ -27,9 +27,7 @@ def test_one_image(size: Any, channels: int, mode: str, wrap: Any, filter: Any, 
     (values,) = everywhere(lambda: (texture(image, **case, **setting),))
     expected = with_gradients(image, case, "reference", torch.float64, **setting)
     assert_close([values], expected[:1])
-    for found in per_instruction_set(
-        lambda: with_gradients(image, case, "native", torch.float32, **setting)
-    ).values():
+    for found in per_instruction_set(lambda: with_gradients(image, case, "native", torch.float32, **setting)).values():
         assert_close(found, expected)
 
 

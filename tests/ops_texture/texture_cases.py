@@ -26,7 +26,7 @@ def picture(shape: tuple[int, int, int], mode: str, seed: int) -> dict[str, Tens
 def with_gradients(
     images: Tensor | Sequence[Tensor], case: dict[str, Tensor], backend: Any, dtype: torch.dtype, **settings: Any
 ) -> tuple[Tensor, ...]:
-    """The result, then the gradients by each image and by what the case holds, for a gradient that is always the same."""
+    """The result, then the gradients by each image and by what the case holds, always for the same gradient."""
     inputs = {name: tensor.detach().to(dtype).requires_grad_() for name, tensor in case.items()}
     if isinstance(images, Tensor):
         images = images.detach().to(dtype).requires_grad_()
