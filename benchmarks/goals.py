@@ -1,7 +1,17 @@
 """What each step may cost: milliseconds of one thread on a Zen 5 core with AVX-512 (from a prototype)."""
 
 from benchmarks import voxels
-from benchmarks.steps import BACKWARD, CROSSINGS, INTERPOLATE, KATO, KATO_RELEASED, RASTERIZE, TOPOLOGY
+from benchmarks.steps import (
+    BACKWARD,
+    CROSSINGS,
+    INTERPOLATE,
+    KATO,
+    KATO_RELEASED,
+    RASTERIZE,
+    TEXTURE,
+    TEXTURE_BACKWARD,
+    TOPOLOGY,
+)
 
 ALLOWANCE = 1.25  # a cost within this factor of its goal counts as reached
 
@@ -12,6 +22,8 @@ COST: dict[str, dict[str, float]] = {
     CROSSINGS: {"A": 0.4, "B": 0.3, "C": 3.5, "D": 0.2},
     KATO: {"A": 10.0},
     KATO_RELEASED: {"A": 80.0},
+    TEXTURE: {"D": 25.0},
+    TEXTURE_BACKWARD: {"D": 50.0},
     TOPOLOGY: {"C": 300.0},
     voxels.SOLID: {voxels.WORKLOAD: 50.0},
 }

@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 
 import repousse as rp
+from benchmarks.textured import SIZE, textured
 from benchmarks.timing import Call
 from benchmarks.workloads import Scene
 from repousse.geometry.topology import topology
 from repousse.gradients import Kato
+from repousse.ops import texture
 
 EMPTY = "empty frame"
 FILL = "fill_ of the same tensors"
@@ -16,6 +18,8 @@ INTERPOLATE = "interpolate, 3 channels"
 BACKWARD = "interpolate + positions, backward"
 DERIVATIVES = "derivatives of interpolate, 2 channels"
 DERIVATIVES_BACKWARD = "derivatives of interpolate, backward"
+TEXTURE = "texture, trilinear"
+TEXTURE_BACKWARD = "texture + uv, backward"
 CROSSINGS = "crossing list"
 KATO = "Kato crossings, fwd + bwd"
 KATO_RELEASED = "Kato released, fwd + bwd"
@@ -36,6 +40,8 @@ def steps(scene: Scene) -> dict[str, Call]:
     if scene.spec.name == "A":
         found[KATO] = _kato(scene, Kato())
         found[KATO_RELEASED] = _kato(scene, Kato(mode="released"))
+    if scene.spec.name == "D":
+        found |= _texture_steps(scene)
     if scene.spec.name == "C":
         found[TOPOLOGY] = lambda: topology(scene.faces)
     return found
@@ -76,6 +82,18 @@ def _backward_steps(scene: Scene) -> dict[str, Call]:
         BACKWARD: lambda: backward(*inputs, g_image, True, True),
         DERIVATIVES_BACKWARD: lambda: of_derivatives(*uv_inputs, g_steps, True, True),
         API: api,
+    }
+
+
+def _texture_steps(scene: Scene) -> dict[str, Call]:
+    """As many and as large pictures as the workload has, but every pixel shows the texture."""
+    case = textured(scene.spec.images, scene.spec.size)
+    inputs = case.image.flatten(0, 1), [0, SIZE, SIZE, 0, 0, 0], case.uv, None, case.derivatives, None
+    backward = torch.ops.repousse.texture_backward
+    return {
+        TEXTURE: lambda: texture(case.image, case.uv, derivatives=case.derivatives),
+        TEXTURE_BACKWARD: lambda: backward(*inputs, case.g_color, [True, True, False, False]),
+        "texture + uv + derivatives, backward": lambda: backward(*inputs, case.g_color, [True, True, True, False]),
     }
 
 

@@ -125,19 +125,24 @@ RP_INLINE Ints round_to_int(Floats value) {
 
 // Vectors made of, or taken apart into, kLanes / 4 quads of neighbouring numbers. Through registers: a wide load of
 // what narrow stores have just written has to wait for them.
-template <class Vector, class Scalar>
-RP_INLINE Vector load_quads(const Scalar* const* quads) {
+// `address(i)` is where quad i begins.
+template <class Vector, class Address>
+RP_INLINE Vector load_quads_at(Address&& address) {
 #if RP_LANES == 16
-  const auto quad = [&](int i) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(quads[i])); };
+  const auto quad = [&](int i) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(address(i))); };
   const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(quad(0)), quad(1), 1);
   const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(quad(2)), quad(3), 1);
   return reinterpret_cast<Vector>(_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1));
 #elif RP_LANES == 8
-  const auto quad = [&](int i) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(quads[i])); };
+  const auto quad = [&](int i) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(address(i))); };
   return reinterpret_cast<Vector>(_mm256_inserti128_si256(_mm256_castsi128_si256(quad(0)), quad(1), 1));
 #else
-  return load<Vector>(quads[0]);
+  return load<Vector>(address(0));
 #endif
+}
+template <class Vector, class Scalar>
+RP_INLINE Vector load_quads(const Scalar* const* quads) {
+  return load_quads_at<Vector>([&](int i) { return quads[i]; });
 }
 template <class Vector, class Scalar>
 RP_INLINE void store_quads(Scalar* const* quads, Vector value) {
@@ -215,16 +220,17 @@ struct Columns {
   Floats x, y, z, w;
 };
 
-RP_INLINE Columns gather_rows(const float* const* rows) {
-  constexpr int kQuads = kLanes / 4;
+// With `address(i)` the addresses need not be an array, which the compiler would fill with vectors and take apart
+// again.
+template <class Address>
+RP_INLINE Columns gather_rows_at(Address&& address) {
   Floats m[4];
-  for (int j = 0; j < 4; ++j) {
-    const float* quads[kQuads];
-    for (int q = 0; q < kQuads; ++q) quads[q] = rows[4 * q + j];
-    m[j] = load_quads<Floats>(quads);
-  }
+  for (int j = 0; j < 4; ++j) m[j] = load_quads_at<Floats>([&](int q) { return address(4 * q + j); });
   transpose(m);
   return {m[0], m[1], m[2], m[3]};
+}
+RP_INLINE Columns gather_rows(const float* const* rows) {
+  return gather_rows_at([&](int i) { return rows[i]; });
 }
 
 // Row i goes to to[4 * i].

@@ -65,11 +65,9 @@ struct PixelBlock {
   RP_INLINE Columns read_channels(const float* image, int64_t channels, int64_t channel, const float* end) const {
     const float* lanes[kLanes];
     if (kWhole && image + pixel(kLanes - 1) * channels + channel + 4 <= end) {
-      for (int y = 0; y < kBlockHeight; ++y) {
-        const float* quad = image + (first + y * width) * channels + channel;
-        for (int x = 0; x < kBlockWidth; ++x) lanes[y * kBlockWidth + x] = quad + x * channels;
-      }
-      return gather_rows(lanes);
+      const float *at = image + first * channels + channel, *rows[kBlockHeight];
+      for (int y = 0; y < kBlockHeight; ++y) rows[y] = at + y * width * channels;
+      return gather_rows_at([&](int lane) { return rows[lane / kBlockWidth] + lane % kBlockWidth * channels; });
     }
     float copies[kLanes][4];
     for (int lane = 0; lane < kLanes; ++lane) {
@@ -97,12 +95,9 @@ struct PixelBlock {
   // An image of two channels.
   RP_INLINE void read_pairs(const float* image, Floats& a, Floats& b) const {
     if constexpr (kWhole) {
-      const float *low[kBlockHeight], *high[kBlockHeight];
-      for (int y = 0; y < kBlockHeight; ++y) {
-        low[y] = image + 2 * (first + y * width);
-        high[y] = low[y] + 4;
-      }
-      return deinterleave(load_quads<Floats>(low), load_quads<Floats>(high), a, b);
+      const float* at = image + 2 * first;
+      const auto half = [&](int x) { return load_quads_at<Floats>([&](int y) { return at + 2 * y * width + x; }); };
+      return deinterleave(half(0), half(4), a, b);
     }
     for (int lane = 0; lane < kLanes; ++lane) {
       a[lane] = inside(lane) ? image[2 * pixel(lane)] : 0.0f;

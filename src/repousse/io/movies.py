@@ -17,8 +17,8 @@ def save_mp4(path: str | os.PathLike[str], frames: Iterable[Tensor | np.ndarray]
     frames  (H, W, 3) each; float in [0, 1] or uint8; taken one after the other, so that they need not all be in memory
     fps     frames per second
 
-    H and W are made even by repeating the last row or column. The file appears in one step, when all frames are written.
-    ImportError without imageio and its ffmpeg; ValueError for no frames, frames of different sizes or a bad fps.
+    H and W are made even by repeating the last row or column. The file appears in one step, when all frames are
+    written. ImportError without imageio-ffmpeg; ValueError for no frames, frames of different sizes or a bad fps.
     """
     try:
         import imageio_ffmpeg

@@ -31,8 +31,8 @@ def texture(
     images       float (Ht, Wt, C)       one image for all pictures
                  or (B, Ht, Wt, C)       one per picture
                  or a sequence of (H_i, W_i, C), of any sizes: one per picture, or chosen by `which`
-    uv           float (B, H, W, 2)      (0, 0) is the image's bottom left corner, (1, 1) its top right one: the middle
-                                         of texel (row, column) lies at u = (column + 0.5) / Wt, v = 1 - (row + 0.5) / Ht
+    uv           float (B, H, W, 2)      (0, 0) is the image's bottom left corner, (1, 1) its top right one; the middle
+                                         of a texel is u = (column + 0.5) / Wt, v = 1 - (row + 0.5) / Ht
     which        int (B, H, W)           index of the image that each pixel shows; -1: none, the value is 0
     derivatives  float (B, H, W, 2, 2)   of (u, v) by the picture's (column, row), from which the mip level follows
     level        float (B, H, W)         the mip level itself, instead of `derivatives`

@@ -106,10 +106,10 @@ struct Stretch {
   }
   RP_INLINE Floats longer() const { return max(by_column, by_row); }
 
-  RP_INLINE MipLevel level(int last) const {
-    const Floats square = longer(), most = splat(std::ldexp(1.0f, 2 * last));
+  RP_INLINE MipLevel level(const Image& image) const {
+    const Floats square = longer(), most = splat(image.coarsest_square);
     const Ints inside = (square >= 1.0f) & (square <= most);
-    return between(0.5f * log2(min(max(square, splat(1.0f)), most)), inside, last);
+    return between(0.5f * log2(min(max(square, splat(1.0f)), most)), inside, image.last);
   }
 };
 
@@ -120,8 +120,7 @@ struct Taps {
   Floats width, height;  // of the level
 };
 
-RP_INLINE Taps taps(const Image& image, Ints level, const Wrapped& u, const Wrapped& v) {
-  Taps t;
+RP_INLINE void set_taps(const Image& image, Ints level, const Wrapped& u, const Wrapped& v, Taps& t) {
   const Ints width = max(splat(image.width) >> level, splat(1)), height = max(splat(image.height) >> level, splat(1));
   const Neighbours x = neighbours(u, width, image.wrap_u == kRepeat, image.nearest);
   const Neighbours y = neighbours(v, height, image.wrap_v == kRepeat, image.nearest);
@@ -135,7 +134,6 @@ RP_INLINE Taps taps(const Image& image, Ints level, const Wrapped& u, const Wrap
   t.up = y.part;
   t.width = to_float(width);
   t.height = to_float(height);
-  return t;
 }
 
 }  // namespace rp::RP_ISA

@@ -15,7 +15,8 @@ constexpr int kSlack = 4;  // floats behind the coarsest level: texels are read 
 
 struct Image {
   int height, width;
-  int last;  // the coarsest level
+  int last;               // the coarsest level
+  float coarsest_square;  // 4^last
   int64_t wrap_u, wrap_v;
   bool nearest;
   const float* texels[kMaxLevels];  // of each level: rows from the top, `channels` numbers per texel
@@ -51,6 +52,7 @@ inline std::vector<Image> read_images(const float* texels, int64_t texel_count, 
       image.texels[++image.last] = pyramid;
       pyramid += image.texels_at(image.last) * channels;
     }
+    image.coarsest_square = std::ldexp(1.0f, 2 * image.last);
     layout += 6;
   }
   return images;

@@ -1,7 +1,7 @@
 """What the arguments of `texture` say about its images: which there are, and how each is wrapped and filtered."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -91,9 +91,10 @@ def _filters(filter: Any, count: int) -> tuple[Filter, ...]:
     filters = tuple(filter) if several else (filter,) * count
     if len(filters) != count or not all(one in FILTERS for one in filters):
         raise ValueError(
-            f'texture: `filter` must be "linear" or "nearest", or a sequence of these for {count} images, got {filter!r}.'
+            f'texture: `filter` must be "linear" or "nearest", or a sequence of these for {count} images, '
+            f"got {filter!r}."
         )
-    return filters
+    return cast("tuple[Filter, ...]", filters)
 
 
 def _wraps(wrap: Any, count: int) -> tuple[Wraps, ...]:
@@ -109,7 +110,7 @@ def _wraps(wrap: Any, count: int) -> tuple[Wraps, ...]:
             'texture: `wrap` must be "repeat", "clamp" or "mirror", a pair of these (along u, along v), or a sequence '
             f"of such pairs for {count} images, got {wrap!r}."
         )
-    return wraps
+    return cast("tuple[Wraps, ...]", wraps)
 
 
 def mip_texels(layout: Sequence[int], mipmaps: bool) -> tuple[int, int]:

@@ -8,11 +8,8 @@
 namespace rp::RP_ISA {
 namespace {
 
-constexpr int kBandRows = 32;  // rows per job
-
 template <class Block>
-void block_forward(const Inputs& in, const Block& block, int64_t picture, float* out) {
-  const Footprint f = footprint(in, block, picture);
+void block_forward(const Inputs& in, const Block& block, const Footprint& f, float* out) {
   const Floats outside = select(f.seen, splat(NAN), Floats{});
   const Ints shown = f.seen & ~f.lost;
   const bool deep = is_deep(f), nearest = bits(f.nearest) != 0;
@@ -68,16 +65,20 @@ RP_KERNEL(rp_texture)
  const float* uv, const int32_t* which, const float* derivatives, const float* level, int64_t batch, int32_t height,
  int32_t width, int32_t threads, float* out) try {
   std::vector<Image> images = read_images(texels, texel_count, channels, layout, image_count, pyramid);
-  const Inputs in{images.data(), image_count, channels, batch, height, width, which, uv, derivatives, level};
+  const Inputs in{images.data(), image_count, channels, batch, height, width, which, uv, derivatives, level, false};
   if (which)
     if (const int64_t bad = find_bad_image(in, threads); bad >= 0) return bad + 1;
   for_each_image(images, threads, [&](Image& image, int inner) { build_mipmaps(image, channels, inner); });
-  const int64_t bands = (height + kBandRows - 1) / kBandRows;
-  parallel_for(batch * bands, threads, [&](int64_t job, int) {
-    const int64_t picture = job / bands;
-    const int begin = static_cast<int>(job % bands) * kBandRows, end = std::min(begin + kBandRows, height);
+  parallel_for(batch * bands(height), threads, [&](int64_t job, int) {
+    const int64_t picture = job / bands(height);
     float* to = out + picture * in.pixels() * channels;
-    for_each_block(begin, end, width, height, [&](const auto& block) { block_forward(in, block, picture, to); });
+    for_each_block_of_band(
+        static_cast<int>(job % bands(height)), width, height,
+        [&](const auto& block, Footprint& f) {
+          set_footprint(in, block, picture, f);
+          prefetch(f, in.channels, &Image::texels);
+        },
+        [&](const auto& block, const Footprint& f) { block_forward(in, block, f, to); });
   });
   return 0;
 } catch (...) {

@@ -16,6 +16,8 @@ struct Wanted {
   const float* g_out;  // (B, H, W, C)
   bool texels;
   float *uv, *derivatives, *level;  // like the inputs, or null
+
+  bool coordinates() const { return uv || derivatives || level; }
 };
 
 // Texels belong to parts by image and by bands of rows, so that a block of pixels reaches few of them.
@@ -30,21 +32,15 @@ struct Parts {
   }
 };
 
-RP_INLINE Ints image_ids(const Inputs& in, const Footprint& f) {
-  Ints ids;
-  for (int lane = 0; lane < kLanes; ++lane) ids[lane] = static_cast<int32_t>(f.image[lane] - in.images);
-  return ids;
-}
-
 // The parts that each tap of each pixel belongs to.
 struct PartsOfBlock {
   Ints of[2][2];  // by level, bottom and top row
 
   RP_INLINE PartsOfBlock(const Inputs& in, const Footprint& f) {
     const Parts parts{in.image_count};
-    const Ints ids = in.image_count == 1 ? Ints{} : image_ids(in, f);
     for (int level = 0; level < 2; ++level)
-      for (int row = 0; row < 2; ++row) of[level][row] = parts.of(ids, f.taps[level].texel[2 * row], f.taps[level]);
+      for (int row = 0; row < 2; ++row)
+        of[level][row] = parts.of(f.image_id, f.taps[level].texel[2 * row], f.taps[level]);
   }
   RP_INLINE uint32_t mask(uint32_t lanes, bool deep) const {
     uint32_t result = 0;
@@ -58,36 +54,55 @@ struct PartsOfBlock {
   }
 };
 
-// Adds `g` (four channels per pixel) times the weights to the texels: for the rows of texels (by level and by bottom
-// or top) that a lane's bit in `lanes` allows, pixel by pixel.
-RP_INLINE void scatter(const Inputs& in, const Footprint& f, int64_t channel, const Columns& g, int levels,
-                       const uint32_t (&lanes)[2][2]) {
-  alignas(64) float rows[4 * kLanes], weight[2][4][kLanes];
-  int32_t texel[2][4][kLanes];
-  store_rows(rows, g);
-  for (int level = 0; level < levels; ++level) {
-    const Taps& t = f.taps[level];
-    const Floats share = level ? f.mix : 1.0f - f.mix;
-    const Floats top = share * t.up, bottom = share - top, right_top = top * t.across, right = bottom * t.across;
-    store(weight[level][0], bottom - right);
-    store(weight[level][1], right);
-    store(weight[level][2], top - right_top);
-    store(weight[level][3], right_top);
-    for (int tap = 0; tap < 4; ++tap) store(texel[level][tap], t.texel[tap]);
+// The pixels whose taps are added, by level and by bottom and top row.
+struct Chosen {
+  uint32_t lanes[2][2];
+
+  RP_INLINE uint32_t any() const { return lanes[0][0] | lanes[0][1] | lanes[1][0] | lanes[1][1]; }
+  RP_INLINE bool holds(int level, int tap, int lane) const { return lanes[level][tap / 2] >> lane & 1; }
+};
+
+// Adds `g` (four channels per pixel) times the weights to the texels of one level, pixel by pixel. `chosen` is null if
+// all are.
+RP_INLINE void scatter_level(const Inputs& in, const Footprint& f, int level, int64_t channel,
+                             const float (&rows)[4 * kLanes], const Chosen* chosen) {
+  const Taps& t = f.taps[level];
+  const Floats share = level ? f.mix : 1.0f - f.mix;
+  const Floats top = share * t.up, bottom = share - top, right_top = top * t.across, right = bottom * t.across;
+  const Floats weights[4] = {bottom - right, right, top - right_top, right_top};
+  alignas(64) float weight[4][kLanes];
+  alignas(64) int32_t offset[4][kLanes];
+  for (int tap = 0; tap < 4; ++tap) {
+    store(weight[tap], weights[tap]);
+    store(offset[tap], t.texel[tap] * static_cast<int32_t>(padded(in.channels)));
   }
-  const int64_t stride = padded(in.channels);
-  for (uint32_t left = lanes[0][0] | lanes[0][1] | lanes[1][0] | lanes[1][1]; left; left &= left - 1) {
-    const int lane = __builtin_ctz(left);
-    const Float4 value = load<Float4>(rows + 4 * lane);
-    for (int level = 0; level < levels; ++level) {
-      float* gradient = f.image[lane]->gradient[f.level[level][lane]] + channel;
-      for (int tap = 0; tap < 4; ++tap) {
-        if (!(lanes[level][tap / 2] >> lane & 1)) continue;
-        float* to = gradient + texel[level][tap][lane] * stride;
-        store(to, load<Float4>(to) + value * weight[level][tap][lane]);
-      }
+  const auto add = [&](float* gradient, int tap, int lane, Float4 value) {
+    float* texel = gradient + offset[tap][lane];
+    store(texel, load<Float4>(texel) + value * weight[tap][lane]);
+  };
+  if (!chosen && f.even) {
+    float* const gradient = f.image->gradient[t.level[0]] + channel;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const Float4 value = load<Float4>(rows + 4 * lane);
+      for (int tap = 0; tap < 4; ++tap) add(gradient, tap, lane, value);
     }
+    return;
   }
+  for (uint32_t left = chosen ? chosen->any() : kAllLanes; left; left &= left - 1) {
+    const int lane = __builtin_ctz(left);
+    float* const gradient = in.images[f.image_id[lane]].gradient[t.level[lane]] + channel;
+    const Float4 value = load<Float4>(rows + 4 * lane);
+    for (int tap = 0; tap < 4; ++tap)
+      if (!chosen || chosen->holds(level, tap, lane)) add(gradient, tap, lane, value);
+  }
+}
+
+RP_INLINE void scatter(const Inputs& in, const Footprint& f, int64_t channel, const Columns& g, bool mixes,
+                       const Chosen* chosen) {
+  alignas(64) float rows[4 * kLanes];
+  store_rows(rows, g);
+  scatter_level(in, f, 0, channel, rows, chosen);
+  if (mixes) scatter_level(in, f, 1, channel, rows, chosen);
 }
 
 template <class Block>
@@ -169,12 +184,13 @@ RP_INLINE void write_coordinates(const Inputs& in, const Wanted& wanted, const B
 
 // Returns the parts that the block's taps belong to, if it is to scatter nothing (`kScatter` false).
 template <bool kScatter, class Block>
-uint32_t block_backward(const Inputs& in, const Wanted& wanted, const Block& block, int64_t picture) {
-  const Footprint f = footprint(in, block, picture);
+uint32_t block_backward(const Inputs& in, const Wanted& wanted, const Block& block, const Footprint& f,
+                        int64_t picture) {
   const Ints shown = f.seen & ~f.lost;
-  const bool coordinates = wanted.uv || wanted.derivatives || wanted.level;
+  const bool coordinates = wanted.coordinates();
   const bool mixes = is_deep(f), deep = mixes || (coordinates && bits(f.level_slope > 0.0f));
   const uint32_t lanes = bits(shown);
+  const Chosen chosen{{{lanes, lanes}, {lanes, lanes}}};
   Products products;
   for_each_chunk(in.channels, [&](int64_t channel, auto count) {
     const Columns g = read_gradient(in, wanted, block, picture, channel, count, shown);
@@ -187,24 +203,23 @@ uint32_t block_backward(const Inputs& in, const Wanted& wanted, const Block& blo
         products.add<count>(1, g, texels);
       }
     }
-    if (kScatter) scatter(in, f, channel, g, mixes ? 2 : 1, {{lanes, lanes}, {lanes, lanes}});
+    if (kScatter) scatter(in, f, channel, g, mixes, lanes == kAllLanes ? nullptr : &chosen);
   });
   if (coordinates) write_coordinates(in, wanted, block, picture, f, products, shown, deep);
   return kScatter || !wanted.texels ? 0 : PartsOfBlock(in, f).mask(lanes, mixes);
 }
 
 template <class Block>
-void scatter_part(const Inputs& in, const Wanted& wanted, const Block& block, int64_t picture, int part) {
-  const Footprint f = footprint(in, block, picture);
+void scatter_part(const Inputs& in, const Wanted& wanted, const Block& block, const Footprint& f, int64_t picture,
+                  int part) {
   const Ints shown = f.seen & ~f.lost;
-  const bool deep = is_deep(f);
   const PartsOfBlock parts(in, f);
-  uint32_t lanes[2][2] = {};
-  for (int level = 0; level < (deep ? 2 : 1); ++level)
-    for (int row = 0; row < 2; ++row) lanes[level][row] = bits((parts.of[level][row] == splat(part)) & shown);
+  Chosen chosen{};
+  for (int level = 0; level < 2; ++level)
+    for (int row = 0; row < 2; ++row) chosen.lanes[level][row] = bits((parts.of[level][row] == splat(part)) & shown);
   for_each_chunk(in.channels, [&](int64_t channel, auto count) {
     const Columns g = read_gradient(in, wanted, block, picture, channel, count, shown);
-    scatter(in, f, channel, g, deep ? 2 : 1, lanes);
+    scatter(in, f, channel, g, is_deep(f), &chosen);
   });
 }
 
@@ -222,32 +237,51 @@ struct Masks {
   }
 };
 
-// All blocks once by one thread, which adds to texels as it goes.
+// One thread adds to the texels as it goes through the pixels.
 void backward_in_order(const Inputs& in, const Wanted& wanted) {
+  const bool coordinates = wanted.coordinates();
   for (int64_t picture = 0; picture < in.batch; ++picture)
-    for_each_block(0, in.height, in.width, in.height,
-                   [&](const auto& block) { block_backward<true>(in, wanted, block, picture); });
+    for (int band = 0; band < bands(in.height); ++band)
+      for_each_block_of_band(
+          band, in.width, in.height,
+          [&](const auto& block, Footprint& f) {
+            set_footprint(in, block, picture, f);
+            if (coordinates) prefetch(f, in.channels, &Image::texels);
+            prefetch(f, padded(in.channels), &Image::gradient);
+          },
+          [&](const auto& block, const Footprint& f) { block_backward<true>(in, wanted, block, f, picture); });
 }
 
 void backward_in_parts(const Inputs& in, const Wanted& wanted, int threads) {
   Masks masks(wanted.texels ? in : Inputs{});
-  constexpr int kRows = 16;
-  const int64_t bands = (in.height + kRows - 1) / kRows;
-  parallel_for(in.batch * bands, threads, [&](int64_t job, int) {
-    const int64_t picture = job / bands;
-    const int begin = static_cast<int>(job % bands) * kRows;
-    for_each_block(begin, std::min(begin + kRows, in.height), in.width, in.height, [&](const auto& block) {
-      const uint32_t parts = block_backward<false>(in, wanted, block, picture);
-      if (wanted.texels) masks.at(picture, block.column, block.row) = parts;
-    });
+  const bool coordinates = wanted.coordinates();
+  parallel_for(in.batch * bands(in.height), threads, [&](int64_t job, int) {
+    const int64_t picture = job / bands(in.height);
+    for_each_block_of_band(
+        static_cast<int>(job % bands(in.height)), in.width, in.height,
+        [&](const auto& block, Footprint& f) {
+          set_footprint(in, block, picture, f);
+          if (coordinates) prefetch(f, in.channels, &Image::texels);
+        },
+        [&](const auto& block, const Footprint& f) {
+          const uint32_t parts = block_backward<false>(in, wanted, block, f, picture);
+          if (wanted.texels) masks.at(picture, block.column, block.row) = parts;
+        });
   });
   if (!wanted.texels) return;
   parallel_for(kParts, threads, [&](int64_t part, int) {
     for (int64_t picture = 0; picture < in.batch; ++picture)
-      for_each_block(0, in.height, in.width, in.height, [&](const auto& block) {
-        if (masks.at(picture, block.column, block.row) >> part & 1)
-          scatter_part(in, wanted, block, picture, static_cast<int>(part));
-      });
+      for (int band = 0; band < bands(in.height); ++band) {
+        const auto reached = [&](const auto& block) { return masks.at(picture, block.column, block.row) >> part & 1; };
+        for_each_block_of_band(
+            band, in.width, in.height,
+            [&](const auto& block, Footprint& f) {
+              if (reached(block)) set_footprint(in, block, picture, f);
+            },
+            [&](const auto& block, const Footprint& f) {
+              if (reached(block)) scatter_part(in, wanted, block, f, picture, static_cast<int>(part));
+            });
+      }
   });
 }
 
@@ -262,9 +296,10 @@ RP_KERNEL(rp_texture_backward)
  int32_t width, int32_t threads, const float* g_out, float* gradient, float* g_texels, float* g_uv,
  float* g_derivatives, float* g_level) try {
   std::vector<Image> images = read_images(texels, texel_count, channels, layout, image_count, pyramid);
-  const Inputs in{images.data(), image_count, channels, batch, height, width, which, uv, derivatives, level};
+  const Inputs in{images.data(),           image_count, channels, batch, height, width, which, uv, derivatives, level,
+                  g_derivatives != nullptr};
   const Wanted wanted{g_out, g_texels != nullptr, g_uv, g_derivatives, g_level};
-  if (g_uv || g_derivatives || g_level)
+  if (wanted.coordinates())
     for_each_image(images, threads, [&](Image& image, int inner) { build_mipmaps(image, channels, inner); });
   if (g_texels) clear_gradients(images, channels, gradient, threads);
   if (threads == 1 && g_texels)

@@ -130,7 +130,8 @@ def halving(size: int, like: Tensor) -> Tensor:
 def level_of(derivatives: Tensor, image: Tensor) -> Tensor:
     """The level (P,) on which a pixel's footprint is a texel long: log2 of its longer side, in texels of level 0."""
     height, width = image.shape[:2]
-    footprint = derivatives.nan_to_num(nan=0, posinf=1e30, neginf=-1e30) * derivatives.new_tensor([[width], [height]])
+    derivatives = derivatives.nan_to_num(nan=0).clamp(-1e12, 1e12)  # so that float32 can hold the squares
+    footprint = derivatives * derivatives.new_tensor([[width], [height]])
     by_column, by_row = footprint.square().sum(-2).unbind(-1)
     return torch.log2(torch.maximum(by_column, by_row).clamp(1, 4.0 ** last(image))) / 2
 
