@@ -1,9 +1,11 @@
 """Movie files."""
 
+import itertools
 import os
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -29,26 +31,24 @@ def save_mp4(path: str | os.PathLike[str], frames: Iterable[Tensor | np.ndarray]
     path = Path(path).resolve()
     if not path.parent.is_dir():
         raise FileNotFoundError(f"save_mp4: there is no folder {path.parent}; create it first")
+    images = (as_bytes("save_mp4", frame, (3,)) for frame in frames)
+    images = (np.pad(one, ((0, one.shape[0] % 2), (0, one.shape[1] % 2), (0, 0)), mode="edge") for one in images)
+    first = next(images, None)
+    if first is None:
+        raise ValueError("save_mp4: there are no frames")
     temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.mp4")
-    writer, size = None, None
+    size = (first.shape[1], first.shape[0])
+    writer: Any = imageio_ffmpeg.write_frames(str(temporary), size, fps=fps, quality=8, macro_block_size=1)  # type: ignore
     try:
-        for frame in frames:
-            pixels = as_bytes("save_mp4", frame, (3,))
-            pixels = np.pad(pixels, ((0, pixels.shape[0] % 2), (0, pixels.shape[1] % 2), (0, 0)), mode="edge")
-            if writer is None:
-                size = pixels.shape
-                writer = imageio_ffmpeg.write_frames(
-                    str(temporary), (size[1], size[0]), fps=fps, quality=8, macro_block_size=1
+        writer.send(None)  # starts ffmpeg
+        for image in itertools.chain([first], images):
+            if image.shape != first.shape or image.shape[-1] != 3:
+                raise ValueError(
+                    f"save_mp4: frames should all be (H, W, 3) of one size, got {image.shape} after {first.shape}"
                 )
-                writer.send(None)
-            if pixels.shape != size or size[2] != 3:
-                raise ValueError(f"save_mp4: frames should all be (H, W, 3) of one size, got {pixels.shape} and {size}")
-            writer.send(np.ascontiguousarray(pixels))
-        if writer is None:
-            raise ValueError("save_mp4: there are no frames")
+            writer.send(np.ascontiguousarray(image))
         writer.close()
         os.replace(temporary, path)
     finally:
-        if writer is not None:
-            writer.close()
+        writer.close()
         temporary.unlink(missing_ok=True)

@@ -110,8 +110,8 @@ def silhouette(
     estimate = _chosen(gradient)
     with torch.autocast(camera.projection.device.type, enabled=False):
         surfaces = _rasterizer("silhouette", mesh, camera, size, supersample, cull, backend).surfaces()
-        through = 1.0
-        for fragments in surfaces:
+        through = 1 - _covered(surfaces[0]) * Appearance(mesh, surfaces[0], backend).alpha
+        for fragments in surfaces[1:]:
             through = through * (1 - _covered(fragments) * Appearance(mesh, fragments, backend).alpha)
         image = _estimate(estimate, 1 - through, mesh, surfaces[0], backend)
         return pool(image, supersample).squeeze(-1)

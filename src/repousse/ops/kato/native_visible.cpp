@@ -101,8 +101,14 @@ RP_KERNEL(rp_kato_visible)
   auto* depth = static_cast<float*>(scratch(0, batch * pixels * 4));
   parallel_for(batch * bands, threads, [&](int64_t job, int) {
     const int64_t b = job / bands, part = job % bands;
-    const Band band{height, width, part * height / bands, (part + 1) * height / bands, near, depth + b * pixels,
-                    face_id + b * pixels, bary + 2 * b * pixels};
+    const Band band{height,
+                    width,
+                    part * height / bands,
+                    (part + 1) * height / bands,
+                    near,
+                    depth + b * pixels,
+                    face_id + b * pixels,
+                    bary + 2 * b * pixels};
     band.clear(far);
     for (int64_t f = 0; f < faces; ++f) {
       const Face face(corners + 9 * (b * faces + f));
