@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -44,6 +44,31 @@ def sky() -> Tensor:
     return image
 
 
+def hammered(size: int = 256) -> Tensor:
+    """A normal map (size, size, 3) of round dents, side by side and repeating."""
+    centres = (torch.arange(size) + 0.5) / size * 8 % 1 * 2 - 1
+    v, u = torch.meshgrid(-centres, centres, indexing="ij")
+    depth = (1 - u * u - v * v).clamp(min=0)
+    normal = torch.stack((1.6 * u * depth, 1.6 * v * depth, torch.ones_like(u)), -1)
+    return 0.5 + 0.5 * torch.nn.functional.normalize(normal, dim=-1)
+
+
+def tartan(size: int = 512) -> Tensor:
+    """A woven pattern (size, size, 3) that repeats."""
+    place = torch.arange(size) / size
+    threads = torch.tensor([[0.6, 0.05, 0.06], [0.02, 0.12, 0.1], [0.02, 0.03, 0.1], [0.8, 0.7, 0.4]])
+    kind = torch.bucketize(place * 4 % 1, torch.tensor([0.42, 0.66, 0.94]))
+    warp, weft = threads[kind][None].expand(size, -1, -1), threads[kind][:, None].expand(-1, size, -1)
+    over = ((place[:, None] + place) * 64 % 1 < 0.5)[..., None]
+    return torch.where(over, warp, weft)
+
+
+def tiled(mesh: rp.Mesh, times: float) -> rp.Mesh:
+    """The mesh with its textures repeated."""
+    uv = mesh.attributes["uv"]
+    return mesh.with_attribute("uv", uv.values * times, uv.faces)
+
+
 def shots() -> dict[str, Shot]:
     teapot = rp.teapot(24).normalized()
     studio = (
@@ -69,7 +94,16 @@ def shots() -> dict[str, Shot]:
     low = teapot.positions[:, 1].amin()
     table = rp.plane(40.0)
     table = table.with_positions(table.positions + torch.stack([0 * low, low, 0 * low]))
+    dented = rp.Material(base_color=(0.9, 0.75, 0.4), metallic=1.0, roughness=0.25)
+    dented = replace(dented, normal_texture=rp.Texture(hammered()))
+    woven = rp.Material(base_color_texture=rp.Texture(tartan()))
+    glass = rp.Material(base_color=(0.25, 0.6, 0.5, 0.35), roughness=0.1, alpha="blend")
+    sun = (rp.Ambient((0.13, 0.14, 0.17)), rp.Shadowed(rp.Directional((-0.5, 0.75, -0.35), (1.0, 0.95, 0.85)), softness=2))
     return {
+        "texture": Shot(tiled(teapot, 2.0).with_materials([woven]), rp.lambert, studio),
+        "normal_map": Shot(tiled(teapot, 4.0).with_materials([dented]), rp.pbr, outdoors),
+        "blend": Shot(teapot.with_materials([glass]), rp.pbr, outdoors),
+        "shadow": Shot(rp.join([made_of(CLAY), table.with_materials([rp.Material()])]), rp.lambert, sun),
         "flat": Shot(rp.teapot(5).normalized().with_materials([rp.Material(base_color=CLAY)]), shading.flat, studio),
         "lambert": Shot(made_of(CLAY), rp.lambert, studio),
         "phong": Shot(made_of(CLAY), shading.phong, studio),
