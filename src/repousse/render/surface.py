@@ -42,6 +42,9 @@ def surface(
 
 def _smooth_normals(mesh: Mesh, fragments: ops.Fragments, backend: Backend) -> Tensor:
     given = mesh.attributes.get("normal")
-    values = vertex_normals(mesh.positions, mesh.faces) if given is None else given.values
+    if given is None:
+        values = vertex_normals(mesh.positions, mesh.faces)
+    else:  # directions: files have them of any length
+        values = torch.nn.functional.normalize(given.values, dim=-1)
     faces = mesh.faces if given is None else given.faces
     return ops.interpolate(values, faces, fragments, backend=backend)

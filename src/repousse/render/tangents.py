@@ -3,16 +3,16 @@
 import torch
 from torch import Tensor
 
-from repousse.geometry import Mesh
+from repousse.geometry import Attribute, Mesh
 
 
 def tangents(mesh: Mesh) -> tuple[Tensor, Tensor]:
     """Tangents for normal mapping, as values and faces of an attribute.
 
-    Returns values (Va, 4) or (B, Va, 4), one row for each row of the mesh's "uv", and their faces (F, 3). The first
-    three channels are the direction in which u grows, the mean over the faces around, weighted by area in uv times
-    length; not normalised. The sign of the fourth tells whether v grows to the left (+) or to the right of u, seen
-    from outside (mirrored texture).
+    Returns values (N, 4) or (B, N, 4) and their faces (F, 3), one row for each vertex: corners at the same position
+    with the same uv. The first three channels are the direction in which u grows, the mean over the faces around the
+    vertex, weighted by area in uv times length; not normalised. The sign of the fourth tells whether v grows to the
+    left (+) or to the right of u, seen from outside (mirrored texture).
 
     With the edges e1, e2 of a face and those of its uv, (u1, v1) and (u2, v2),
     dp/du = (v2 e1 - v1 e2) / (u1 v2 - u2 v1).
@@ -26,10 +26,26 @@ def tangents(mesh: Mesh) -> tuple[Tensor, Tensor]:
     side = torch.sign(u1 * v2 - u2 * v1)
     tangent = (v2 * e1 - v1 * e2) * side  # times |area in uv|: no division, degenerate faces add nothing
     per_face = torch.cat((tangent, side.expand(*tangent.shape[:-1], 1)), -1)
-    sums = per_face.new_zeros(*per_face.shape[:-2], uv.values.shape[-2], 4)
+    vertices, count = _vertices(mesh.faces, uv)
+    sums = per_face.new_zeros(*per_face.shape[:-2], count, 4)
     for corner in range(3):
-        sums = sums.index_add(-2, uv.faces[:, corner].long(), per_face)
-    return sums, uv.faces
+        sums = sums.index_add(-2, vertices[:, corner], per_face)
+    return sums, vertices
+
+
+@torch.no_grad()
+def _vertices(faces: Tensor, uv: Attribute) -> tuple[Tensor, int]:
+    """int64 (F, 3), equal where position and uv are, and how many there are.
+
+    Rows of uv do not tell: files use one row for many positions, and several rows may hold the same uv.
+    """
+    corner = uv.faces.long()
+    if uv.values.ndim == 2:
+        u, v = (torch.unique(column, return_inverse=True)[1] for column in uv.values.unbind(-1))
+        corner = (u * len(u) + v)[corner]
+        corner = torch.unique(corner, return_inverse=True)[1]
+    rows, vertices = torch.unique(faces.long() * (int(corner.max()) + 1) + corner, return_inverse=True)
+    return vertices, len(rows)
 
 
 def bend(normal: Tensor, tangent: Tensor, sampled: Tensor, scale: Tensor | float) -> Tensor:
