@@ -41,7 +41,7 @@ def bomb(width, height):
         ({"images": [{"uri": "http://localhost/a.png"}]}, "is missing"),
         ({"images": [{"uri": "link.png"}]}, "'link.png' lies outside the folder"),
         ({"images": [{"uri": "folder.png"}]}, "'folder.png' is missing"),
-        ({"images": [{"uri": "\0.png"}]}, "outside the folder"),
+        ({"images": [{"uri": "\0.png"}]}, "is missing"),
         ({"images": [{"uri": data_uri(PIXELS[:-30])}]}, "image '#0' is not an intact picture"),
         ({"images": [{"uri": data_uri(b"")}]}, "not an intact picture"),
         ({"images": [{"uri": "data:image/png;base64,%%%"}]}, "data URI is broken"),
@@ -157,7 +157,7 @@ def test_nodes_that_are_no_tree(tmp_path, nodes, message):
         (("meshes", 0, "primitives", 0, "mode"), "x", "no triangles|intact"),
         (("meshes", 0, "primitives"), [], "no triangles|intact"),
         (("meshes", 0), 5, "intact"),
-        (("accessors", 0, "count"), 3, "refers to vertex .*there are 3"),
+        (("accessors", 0, "count"), 3, "there are 3 positions, but 4 of TEXCOORD_0"),
         (("accessors", 0, "count"), 10**12, "intact"),
         (
             ("accessors", 0, "componentType"),

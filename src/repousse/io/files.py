@@ -1,17 +1,27 @@
 """Reading whole files with clear errors, writing them so that no half-written file is ever seen."""
 
 import gzip
+import io
 import os
 import uuid
 import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 
+# What is packed may unpack to this many bytes, and beyond that to this many times its size. Text of meshes shrinks to
+# a fifth, a file of zeros to a thousandth.
+_UNPACKED, _TIMES = 2**26, 100
+
+
 def read_bytes(caller: str, path: Path) -> bytes:
-    """The content of a file, unpacked if its name ends in .gz."""
+    """The content of a file, unpacked if its name ends in .gz.
+
+    FileNotFoundError, or ValueError for what is no file, empty, cut off, or unpacks to suspiciously much.
+    """
     if not path.exists():
         raise FileNotFoundError(f"{caller}: there is no file {path}")
     if not path.is_file():
@@ -19,12 +29,23 @@ def read_bytes(caller: str, path: Path) -> bytes:
     data = path.read_bytes()
     if path.suffix.lower() == ".gz":
         try:
-            data = gzip.decompress(data)
+            data = _unpacked(data)
         except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"{caller}: {path} is not an intact gzip file ({error}); is it cut off?") from error
     if not data:
         raise ValueError(f"{caller}: {path} is empty")
     return data
+
+
+def _unpacked(data: bytes) -> bytes:
+    most = max(_UNPACKED, _TIMES * len(data))
+    content = bytearray()
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        while piece := stream.read(2**20):
+            content += piece
+            if len(content) > most:
+                raise OSError(f"{len(data)} bytes unpack to more than {most}; if you trust it, unpack it first")
+    return bytes(content)
 
 
 def write_bytes(caller: str, path: Path, data: bytes, beside: Mapping[str, bytes] | None = None) -> None:
@@ -55,19 +76,6 @@ def write_bytes(caller: str, path: Path, data: bytes, beside: Mapping[str, bytes
             os.replace(temporary, file)
 
 
-def inside(folder: Path, name: str) -> Path | None:
-    """The path of `name` relative to `folder`, or None if it leads out of it, by `..`, a root or a link."""
-    path = _resolved(folder, name)
-    return path if path is not None and path.is_relative_to(folder.resolve()) else None
-
-
-def _resolved(folder: Path, name: str) -> Path | None:
-    try:
-        return (folder.resolve() / name.strip().replace("\\", "/")).resolve()
-    except (OSError, ValueError, RuntimeError):  # null bytes, loops of links
-        return None
-
-
 @dataclass(frozen=True)
 class Folders:
     """Where the files that a model names may lie.
@@ -79,6 +87,10 @@ class Folders:
     own: Path
     other: Path | None = None
 
+    @cached_property
+    def allowed(self) -> list[Path]:
+        return [folder.resolve() for folder in (self.own, self.other) if folder is not None]
+
     def find(self, name: str, base: Path | None = None) -> Path:
         """The file that a model calls `name`.
 
@@ -88,8 +100,8 @@ class Folders:
         beside the model or in the other folder, serves as well. LookupError, with words that can follow the
         name, if there is none that may be read.
         """
-        allowed = [folder.resolve() for folder in (self.own, self.other) if folder is not None]
-        base = base or self.own
+        allowed = self.allowed
+        base = allowed[0] if base is None else base.resolve()
         bare = name.strip().replace("\\", "/").rpartition("/")[2]
         places = [(base, name), (base, bare)] + [(folder, n) for folder in allowed for n in (name, bare)]
         paths = [path for folder, n in places if (path := _resolved(folder, n)) is not None]
@@ -104,3 +116,10 @@ class Folders:
         if named is None or named in paths:
             raise LookupError("is missing")
         raise LookupError("lies outside the folder of the model and was not read (`textures` of load allows another)")
+
+
+def _resolved(folder: Path, name: str) -> Path | None:
+    try:
+        return (folder / name.strip().replace("\\", "/")).resolve()
+    except (OSError, ValueError, RuntimeError):  # null bytes, loops of links
+        return None

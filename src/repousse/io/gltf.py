@@ -1,8 +1,7 @@
-"""glTF and GLB scenes, read: geometry by trimesh, materials by `gltf_materials`."""
+"""glTF and GLB scenes, read."""
 
 import struct
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -10,107 +9,78 @@ import numpy as np
 
 from repousse.geometry import Material
 
-from .corners import Corners, concatenate, concatenated_materials
+from .corners import Corners, concatenate
+from .files import Folders
 from .gltf_file import GltfFile
 from .gltf_materials import KNOWN_EXTENSIONS, MaterialReader, Surface
-from .scenes import Placed, read_scene
+from .gltf_nodes import placed_meshes
 
 # What our own files hold besides: v as it was before it was turned upside down, and which primitive each face went to.
 EXACT_V = "_REPOUSSE_V"
 FACE_RUNS = "repousse_faces"
 # Files may require these and are read without: they change how a shape looks, not the shape.
 _APPEARANCE = ("KHR_materials_", "KHR_texture_", "KHR_lights_", "EXT_texture_")
-_TRIANGLES, _STRIP = 4, 5
-_FLOAT, _UNSIGNED = (5126,), (5121, 5123, 5125)
-# What accessors may hold: their types, and the types of their numbers.
-_ACCESSORS = {
-    "POSITION": (("VEC3",), _FLOAT),
-    "NORMAL": (("VEC3",), _FLOAT),
-    "TEXCOORD_": (("VEC2",), _FLOAT + _UNSIGNED),
-    "COLOR_": (("VEC3", "VEC4"), _FLOAT + _UNSIGNED),
-    "indices": (("SCALAR",), _UNSIGNED),
-}
+_TRIANGLES, _STRIP, _FAN = 4, 5, 6
+# So many vertices and corners of faces may be repeated at other places of a scene; a small file can ask for any number.
+_MOST_REPEATED = 2**26
 
 
 @dataclass
 class _Primitive:
     """One primitive of a mesh.
 
-    mesh      number of the mesh
-    surface   what it is made of
-    vertices  equal for primitives that share their vertices
-    runs      [[primitive, number of faces], ...] along the faces of the mesh before it was cut into primitives
+    surface     what it is made of
+    attributes  name in glTF -> number of the accessor, of those that are read
+    indices     number of an accessor, or None
+    mode        triangles, a strip or a fan
     """
 
-    mesh: int
     surface: Surface | None
-    vertices: object
-    runs: Any
+    attributes: dict[str, int]
+    indices: int | None
+    mode: int
+
+    @property
+    def vertices(self) -> object:
+        """Equal for primitives that share their vertices."""
+        transform = self.surface.transform if self.surface else None
+        return tuple(self.attributes.items()), None if transform is None else transform.tobytes()
 
 
-def read_gltf(data: bytes, path: Path) -> Corners:
+def read_gltf(data: bytes, path: Path, textures: Path | None = None) -> Corners:
     """glTF and GLB: all triangle meshes of the scene with their materials, transformed and in one piece.
+
+    textures  a folder besides that of `path` where textures and buffers may lie
 
     v counts upwards, as in OBJ (glTF counts downwards). Faces come mesh by mesh and primitive by primitive, those
     of our own files in the order that they had. Vertices that primitives share are not repeated. What is not read
     is named in the notes: textures that are missing, broken or of unknown kinds, all but one set of uv, unknown
-    extensions, points and lines, skins, morph targets, animations. Other files are read only from inside the
-    folder of `path`.
+    extensions, points and lines, skins, morph targets, animations.
     """
     try:
-        file = GltfFile.parse(data, path.parent)
-        _check(file)
+        file = GltfFile.parse(data, Folders(path.parent, textures))
+        required = [e for e in file.tree.get("extensionsRequired", []) if not e.startswith(_APPEARANCE)]
+        if required:
+            raise ValueError(f"it needs the extension {', '.join(required)}; export it without compression")
         reader = MaterialReader(file)
         notes = _lost(file.tree)
-        primitives = _separate(file, reader)
+        meshes = [_primitives(mesh, reader) for mesh in file.tree.get("meshes", [])]
+        placed = placed_meshes(file)
+        _check_size(file, [meshes[number] for number, _ in placed])
+        numbers = {material: i for i, material in enumerate(reader.materials)}
+        parts = []
+        for number, transform in placed:
+            if meshes[number]:
+                extras = file.tree["meshes"][number].get("extras")
+                runs = extras.get(FACE_RUNS) if isinstance(extras, dict) else None
+                parts.append(_moved(_mesh(file, meshes[number], numbers, runs), transform))
     except (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError, struct.error) as error:
         raise ValueError(f"load: {path} is not an intact glTF file ({error}); is it cut off?") from error
-    materials = reader.materials
-    found = [(primitives[int(placed.name)], placed) for placed in read_scene(*file.packed(), path, file)]
-    found.sort(key=lambda entry: (entry[0].mesh, entry[1].node))
-    wholes = []
-    for _, group in groupby(found, key=lambda entry: entry[1].node.split(".")[0]):
-        wholes.append(_whole([(primitive, _corners(primitive, placed, materials)) for primitive, placed in group]))
-    whole = concatenate(wholes)
+    if not parts:
+        raise ValueError(f"load: {path} has no triangles; is it a glTF file, and complete?")
+    whole = concatenate(parts)
     whole.notes += notes + reader.notes
     return whole
-
-
-def _check(file: GltfFile) -> None:
-    """Refuse what trimesh would read as zeros, as numbers of another kind, or at another place."""
-    tree = file.tree
-    required = [e for e in tree.get("extensionsRequired", []) if not e.startswith(_APPEARANCE)]
-    if required:
-        raise ValueError(f"it needs the extension {', '.join(required)}; export it without compression")
-    for mesh in tree.get("meshes", []):
-        for primitive in mesh["primitives"]:
-            for name, index in primitive["attributes"].items():
-                _check_accessor(file, name, index)
-            if "indices" in primitive:
-                _check_accessor(file, "indices", primitive["indices"])
-    for node in tree.get("nodes", []):
-        if "mesh" in node:
-            file.entry("meshes", node["mesh"])
-    # With one parent for each node, and none for the roots, nothing that a scene shows can be part of a loop.
-    roots = file.entry("scenes", tree.get("scene", 0)).get("nodes", []) if tree.get("scenes") else []
-    seen = set()
-    for index in [*roots, *(child for node in tree.get("nodes", []) for child in node.get("children", []))]:
-        file.entry("nodes", index)
-        if index in seen:
-            raise ValueError(f"nodes[{index}] stands in several places or contains itself")
-        seen.add(index)
-
-
-def _check_accessor(file: GltfFile, name: str, index: object) -> None:
-    accessor = file.entry("accessors", index)
-    if "sparse" in accessor or "bufferView" not in accessor:
-        raise ValueError("it has sparse or empty accessors; export it without compression")
-    file.entry("buffers", file.entry("bufferViews", accessor["bufferView"])["buffer"])
-    kinds, components = _ACCESSORS.get(name.rstrip("0123456789"), ((), ()))
-    if kinds and accessor["type"] not in kinds:
-        raise ValueError(f"its {name} is {accessor['type']} instead of {' or '.join(kinds)}")
-    if components and accessor["componentType"] not in components:
-        raise ValueError(f"its {name} has numbers of an unexpected kind; export it without compression")
 
 
 def _lost(tree: dict) -> list[str]:
@@ -120,9 +90,9 @@ def _lost(tree: dict) -> list[str]:
         names = [repr(entry.get("name") or f"#{i}") for i, entry in enumerate(tree.get(kind, []))]
         notes += [f"{kind} {', '.join(names)} were not loaded"] if names else []
     primitives = [primitive for mesh in tree.get("meshes", []) for primitive in mesh["primitives"]]
-    other = sum(primitive.get("mode", _TRIANGLES) not in (_TRIANGLES, _STRIP) for primitive in primitives)
+    other = sum(primitive.get("mode", _TRIANGLES) not in (_TRIANGLES, _STRIP, _FAN) for primitive in primitives)
     if other:
-        notes.append(f"{other} groups of points, lines or triangle fans were not loaded")
+        notes.append(f"{other} groups of points or lines were not loaded")
     if any(primitive.get("targets") for primitive in primitives):
         notes.append("morph targets were not loaded")
     unknown = [str(name) for name in tree.get("extensionsUsed", []) if name not in KNOWN_EXTENSIONS]
@@ -131,84 +101,128 @@ def _lost(tree: dict) -> list[str]:
     return notes
 
 
-def _separate(file: GltfFile, reader: MaterialReader) -> list[_Primitive]:
-    """Give each primitive of triangles a mesh and nodes of its own, whose names say which it is.
+def _primitives(mesh: dict, reader: MaterialReader) -> list[_Primitive]:
+    """Those of a mesh that are triangles."""
+    result = []
+    for primitive in mesh["primitives"]:
+        mode = primitive.get("mode", _TRIANGLES)
+        if mode not in (_TRIANGLES, _STRIP, _FAN):
+            continue
+        given = primitive["attributes"]
+        surface = reader.surface(primitive["material"], given) if "material" in primitive else None
+        uv = f"TEXCOORD_{surface.uv_set if surface else 0}"
+        if any(name.startswith("TEXCOORD_") and name != uv for name in given):
+            reader.note(f"of several sets of uv only {uv} was loaded")
+        kept = {name: given[name] for name in ("POSITION", "NORMAL", "COLOR_0", uv, EXACT_V) if name in given}
+        result.append(_Primitive(surface, kept, primitive.get("indices"), mode))
+    return result
 
-    Names sort like the file. Attributes get names under which trimesh passes them on untouched; otherwise it reads
-    them only together with a material.
+
+def _check_size(file: GltfFile, meshes: list[list[_Primitive]]) -> None:
+    """Refuse a scene that repeats little so often that it fills the memory."""
+    counts: dict[int, int] = {}
+    total = 0
+    for mesh in meshes:
+        shared = {primitive.vertices: primitive.attributes["POSITION"] for primitive in mesh}
+        used = [(number, "POSITION") for number in shared.values()]
+        for primitive in mesh:
+            indexed = primitive.indices is not None
+            used.append((primitive.indices, "indices") if indexed else (primitive.attributes["POSITION"], "POSITION"))
+        for number, name in used:
+            if number not in counts:
+                counts[number] = len(file.array(number, name))
+            total += counts[number]
+    if total > max(_MOST_REPEATED, sum(counts.values())):
+        raise ValueError(f"it repeats its few vertices until there are {total}")
+
+
+def _mesh(file: GltfFile, primitives: list[_Primitive], numbers: dict[Material, int], runs: Any) -> Corners:
+    """A mesh in its own space.
+
+    numbers  of the materials
+    runs     [[primitive, number of faces], ...] along its faces before they were sorted by primitives, in our files
     """
-    tree = file.tree
-    primitives: list[_Primitive] = []
-    meshes: list[dict] = []
-    numbers: list[list[int]] = []  # of the primitives of each mesh
-    for index, mesh in enumerate(tree.get("meshes", [])):
-        extras = mesh.get("extras")
-        runs = extras.get(FACE_RUNS) if isinstance(extras, dict) else None
-        numbers.append([])
-        for primitive in mesh["primitives"]:
-            if primitive.get("mode", _TRIANGLES) not in (_TRIANGLES, _STRIP):
-                continue
-            given = primitive["attributes"]
-            surface = reader.surface(primitive["material"], given) if "material" in primitive else None
-            kept = {"POSITION": "POSITION", "NORMAL": "_normal", "COLOR_0": "_color", EXACT_V: EXACT_V}
-            uv_set = surface.uv_set if surface else 0
-            kept[f"TEXCOORD_{uv_set}"] = "_uv"
-            if any(name.startswith("TEXCOORD_") and name not in kept for name in given):
-                reader.note(f"of several sets of uv only TEXCOORD_{uv_set} was loaded")
-            attributes = {kept[name]: accessor for name, accessor in given.items() if name in kept}
-            moved = surface.transform.tobytes() if surface and surface.transform is not None else b""
-            name = f"{len(primitives):09d}"
-            numbers[-1].append(len(primitives))
-            primitives.append(_Primitive(index, surface, (sorted(attributes.items()), moved), runs))
-            plain = {key: primitive[key] for key in ("indices", "mode") if key in primitive}
-            meshes.append({"name": name, "primitives": [{"attributes": attributes, **plain}]})
-    tree["meshes"] = meshes
-    _place(tree.setdefault("nodes", []), numbers)
-    return primitives
+    groups: dict[object, list[int]] = {}
+    for i, primitive in enumerate(primitives):
+        groups.setdefault(primitive.vertices, []).append(i)
+    parts, owners, sizes = [], [], [0] * len(primitives)
+    for group in groups.values():
+        part = _vertices(file, primitives[group[0]])
+        faces = [_faces(file, primitives[i], len(part.positions)) for i in group]
+        materials = [-1 if (surface := primitives[i].surface) is None else numbers[surface.material] for i in group]
+        counts = [len(some) for some in faces]
+        part.faces = np.concatenate(faces)
+        part.attributes = {name: (values, part.faces) for name, (values, _) in part.attributes.items()}
+        if numbers:
+            part.materials, part.material_id = list(numbers), np.repeat(materials, counts)
+        parts.append(part)
+        owners.append(np.repeat(group, counts))
+        for i, count in zip(group, counts, strict=True):
+            sizes[i] = count
+    whole = concatenate(parts)
+    order = np.argsort(np.concatenate(owners), kind="stable")
+    former = _former_order(runs, sizes)
+    order = order if former is None else order[former]
+    whole.faces = whole.faces[order]
+    whole.attributes = {name: (values, index[order]) for name, (values, index) in whole.attributes.items()}
+    whole.material_id = None if whole.material_id is None else whole.material_id[order]
+    return whole
 
 
-def _place(nodes: list[dict], numbers: list[list[int]]) -> None:
-    """Give nodes names that sort like the file, and a child for each primitive of their mesh.
+def _vertices(file: GltfFile, primitive: _Primitive) -> Corners:
+    """Positions and attributes; no faces yet."""
+    arrays = {name: file.array(number, name) for name, number in primitive.attributes.items()}
+    count = len(arrays["POSITION"])
+    for name, values in arrays.items():
+        if len(values) != count:
+            raise ValueError(f"there are {count} positions, but {len(values)} of {name}")
+    result = Corners(arrays["POSITION"].astype(np.float64), np.zeros((0, 3), dtype=np.int64))
+    for name, values in arrays.items():
+        if name == "NORMAL":
+            result.attributes["normal"] = values.astype(np.float64), result.faces
+        elif name.startswith("TEXCOORD_"):
+            transform = primitive.surface.transform if primitive.surface else None
+            result.attributes["uv"] = _upwards(values, arrays.get(EXACT_V), transform), result.faces
+        elif name == "COLOR_0":
+            result.attributes["color"] = _unit(values), result.faces
+    return result
 
-    numbers  of the primitives of each mesh
-    """
-    for i in range(len(nodes)):
-        node = nodes[i]
-        node["name"] = f"{i:09d}"
-        node.pop("camera", None)  # trimesh drops nodes that have one
-        mesh = node.pop("mesh", None)
-        for number in numbers[mesh] if mesh is not None else ():
-            node["children"] = [*node.get("children", []), len(nodes)]
-            nodes.append({"mesh": number, "name": f"{i:09d}.{number:09d}"})
+
+def _faces(file: GltfFile, primitive: _Primitive, count: int) -> np.ndarray:
+    """int64 (F, 3), of `count` vertices."""
+    indices = np.arange(count)
+    if primitive.indices is not None:
+        indices = file.array(primitive.indices, "indices")[:, 0].astype(np.int64)
+    if primitive.mode == _TRIANGLES:
+        if len(indices) % 3:
+            raise ValueError(f"{len(indices)} indices are no triangles")
+        return indices.reshape(-1, 3)
+    start = np.arange(max(len(indices) - 2, 0))
+    if primitive.mode == _FAN:
+        corners = np.stack((start + 1, start + 2, np.zeros_like(start)), -1)
+    else:  # every other triangle of a strip is turned round
+        corners = np.stack((start, start + 1 + start % 2, start + 2 - start % 2), -1)
+    faces = indices[corners]
+    return faces[(faces != np.roll(faces, 1, -1)).all(-1)]  # strips are joined by triangles without area
 
 
-def _corners(primitive: _Primitive, placed: Placed, materials: list[Material]) -> Corners:
-    """One primitive, in the space of the scene."""
-    positions = np.asarray(placed.mesh.vertices, dtype=np.float64)
-    faces = np.asarray(placed.mesh.faces, dtype=np.int64)
-    linear, shift = placed.transform[:3, :3], placed.transform[:3, 3]
-    moved = not np.array_equal(placed.transform, np.eye(4))
-    if moved:  # only then, so that numbers stay exact
-        positions = positions @ linear.T + shift
-        if np.linalg.det(linear) < 0:
-            faces = faces[:, ::-1]  # a mirrored mesh would be inside out
-    part = Corners(positions, faces)
-    given = placed.mesh.vertex_attributes
-    if "_normal" in given:
-        normals = np.asarray(given["_normal"], dtype=np.float64)
-        if moved:
-            normals = normals @ np.linalg.inv(linear)
-            normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-30)
-        part.attributes["normal"] = normals, faces
-    if "_uv" in given:
-        transform = primitive.surface.transform if primitive.surface else None
-        part.attributes["uv"] = _upwards(np.asarray(given["_uv"]), given.get(EXACT_V), transform), faces
-    if "_color" in given:
-        part.attributes["color"] = _unit(given["_color"]), faces
-    if primitive.surface is not None:
-        part.materials = materials
-        part.material_id = np.full(len(faces), materials.index(primitive.surface.material))
-    return part
+def _moved(mesh: Corners, transform: np.ndarray) -> Corners:
+    """The mesh in the space of the scene; its numbers stay exact where nothing moves."""
+    if np.array_equal(transform, np.eye(4)):
+        return mesh
+    linear = transform[:3, :3]
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused later
+        mesh.positions = mesh.positions @ linear.T + transform[:3, 3]
+        determinant = np.linalg.det(linear)
+    if determinant < 0:  # a mirrored mesh would be inside out
+        mesh.faces = mesh.faces[:, ::-1]
+        mesh.attributes = {name: (values, index[:, ::-1]) for name, (values, index) in mesh.attributes.items()}
+    if "normal" in mesh.attributes:
+        normals, index = mesh.attributes["normal"]
+        normals = normals @ np.linalg.inv(linear)
+        normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-30)
+        mesh.attributes["normal"] = normals, index
+    return mesh
 
 
 def _upwards(stored: np.ndarray, exact: np.ndarray | None, transform: np.ndarray | None) -> np.ndarray:
@@ -232,24 +246,6 @@ def _unit(values: np.ndarray) -> np.ndarray:
     """Integers stand for fractions of their largest value."""
     values = np.asarray(values)
     return values.astype(np.float64) / (np.iinfo(values.dtype).max if values.dtype.kind in "iu" else 1)
-
-
-def _whole(pieces: list[tuple[_Primitive, Corners]]) -> Corners:
-    """The primitives of one mesh as one piece."""
-    first, parts = pieces[0][0], [part for _, part in pieces]
-    if all(primitive.vertices == first.vertices for primitive, _ in pieces):
-        faces = np.concatenate([part.faces for part in parts])
-        attributes = {name: (values, faces) for name, (values, _) in parts[0].attributes.items()}
-        materials, material_id = concatenated_materials(parts)
-        whole = Corners(parts[0].positions, faces, attributes, materials=materials, material_id=material_id)
-    else:
-        whole = concatenate(parts)
-    order = _former_order(first.runs, [len(part.faces) for part in parts])
-    if order is not None:
-        whole.faces = whole.faces[order]
-        whole.attributes = {name: (values, index[order]) for name, (values, index) in whole.attributes.items()}
-        whole.material_id = None if whole.material_id is None else whole.material_id[order]
-    return whole
 
 
 def _former_order(runs: Any, sizes: list[int]) -> np.ndarray | None:

@@ -161,7 +161,7 @@ class MaterialReader:
     def _image(self, index: int, srgb: bool) -> Tensor:
         if (index, srgb) not in self._images:
             entry = self.file.entry("images", index)
-            data = self.file[entry["uri"]] if "uri" in entry else self.file.view(entry["bufferView"])
+            data = self.file[entry["uri"]] if "uri" in entry else bytes(self.file.view(entry["bufferView"]))
             if data[:7] == b"\xabKTX 20":
                 raise ValueError("it is a KTX2 file; export its textures as PNG")
             uri = entry.get("uri", "data:")

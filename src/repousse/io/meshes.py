@@ -25,8 +25,8 @@ _READERS: dict[str, Callable[[bytes, Path, Path | None], Corners]] = {
     ".ply": read_ply,
     ".stl": lambda data, path, _: read_stl(data, path),
     ".off": lambda data, path, _: read_off(data, path),
-    ".glb": lambda data, path, _: read_gltf(data, path),
-    ".gltf": lambda data, path, _: read_gltf(data, path),
+    ".glb": read_gltf,
+    ".gltf": read_gltf,
 }
 # What each format can hold, and in how many channels.
 _HOLDS = {

@@ -30,14 +30,15 @@ def read_off(data: bytes, path: Path) -> Corners:
         rows = np.array(body[:vertices], dtype=np.float64).reshape(vertices, -1)
         triangles, colored = [], False
         for words in body[vertices:]:
-            corners = [int(word) for word in words[1 : 1 + int(words[0])]]
-            if len(corners) < int(words[0]):
-                raise ValueError(f"a face with {words[0]} corners lists {len(corners)}")
+            length = int(words[0])
+            corners = [int(word) for word in words[1 : 1 + length]]
+            if len(corners) != length:
+                raise ValueError(f"a face with {length} corners lists {len(corners)}")
             colored |= len(words) > 1 + len(corners)
             triangles += [(corners[0], corners[i], corners[i + 1]) for i in range(1, len(corners) - 1)]
+        index = np.array(triangles, dtype=np.int64).reshape(-1, 3)
     except (ValueError, IndexError, OverflowError) as error:
         raise ValueError(f"load: {path} is not an intact OFF file ({error}); is it cut off?") from error
-    index = np.array(triangles, dtype=np.int64).reshape(-1, 3)
     result = Corners(rows[:, :3], index, notes=["colours of faces were not loaded"] * colored)
     _attributes(result, rows, [bool(part) for part in header.groups()], body[:vertices], path)
     return result

@@ -4,8 +4,11 @@ Read here and not by trimesh, which refuses binary files that mix triangles and 
 coordinates by a tolerance, and loses vertex colours of files with texture coordinates per corner.
 """
 
+import struct
+from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +22,7 @@ from .textures import Pictures, with_channels
 _SHORT = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"}
 _LONG = {"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4"}
 _TYPES = _SHORT | _LONG | {"float": "f4", "double": "f8", "float32": "f4", "float64": "f8"}
+_STRUCT = {"i1": "b", "u1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I", "f4": "f", "f8": "d"}
 _UV = (("s", "t"), ("u", "v"), ("texture_u", "texture_v"))
 _RGB = ("red", "green", "blue")
 _NORMAL = ("nx", "ny", "nz")
@@ -29,6 +33,13 @@ class _Property:
     name: str
     kind: str  # numpy's name of the type, without byte order
     count: str | None = None  # the type of the length, of a list
+
+
+class _Lists(NamedTuple):
+    """A property that is a list, of different lengths."""
+
+    entries: np.ndarray
+    lengths: np.ndarray
 
 
 @dataclass
@@ -64,7 +75,7 @@ def read_ply(data: bytes, path: Path, textures: Path | None = None) -> Corners:
                 corners, names, tables.get("face", {}).get("texnumber"), owner, Folders(path.parent, textures)
             )
         return corners
-    except (ValueError, KeyError, IndexError, OverflowError, MemoryError) as error:
+    except (ValueError, LookupError, OverflowError, MemoryError, struct.error) as error:
         raise ValueError(f"load: {path} is not an intact PLY file ({error}); is it cut off?") from error
 
 
@@ -83,6 +94,8 @@ def _header(data: bytes) -> tuple[list[_Element], str, list[str], bytes]:
                 pass
             case ["element", name, rows]:
                 elements.append(_Element(name, int(rows)))
+                if elements[-1].rows < 0:
+                    raise ValueError(f"{rows} rows of `{name}` are announced")
             case ["property", "list", count, kind, name]:
                 elements[-1].properties.append(_Property(name, _TYPES[kind], _TYPES[count]))
             case ["property", kind, name]:
@@ -96,8 +109,8 @@ def _header(data: bytes) -> tuple[list[_Element], str, list[str], bytes]:
 
 def _table(
     element: _Element, body: bytes, offset: int, order: str, text: bool
-) -> tuple[dict[str, np.ndarray | list[np.ndarray]], int]:
-    """The columns of an element, and its end. Lists are an (N, k) array, or N arrays if lengths differ."""
+) -> tuple[dict[str, np.ndarray | _Lists], int]:
+    """The columns of an element, and its end. Lists are an (N, k) array, or `_Lists` if lengths differ."""
 
     def kind(name: str) -> str:
         return "<f8" if text else order + name
@@ -123,36 +136,63 @@ def _table(
             return {p.name: table[p.name] for p in element.properties}, end
     elif not any(p.count for p in element.properties):
         raise ValueError(f"{element.rows} rows of `{element.name}` are announced, {len(body) - offset} bytes follow")
-    return _ragged(element, body, offset, {p.name: kind(p.kind) for p in element.properties}, kind)
+    return _ragged(element, body, offset, "<" if text else order, text)
 
 
-def _ragged(element, body: bytes, offset: int, kinds: dict[str, str], kind):
-    """Rows with lists of different lengths, one by one."""
-    columns: dict[str, list[np.ndarray]] = {p.name: [] for p in element.properties}
+def _ragged(
+    element: _Element, body: bytes, offset: int, order: str, text: bool
+) -> tuple[dict[str, np.ndarray | _Lists], int]:
+    """`_table` of rows with lists of different lengths, whose places are found one after the other."""
+    kinds = [np.dtype(order + ("f8" if text else p.kind)) for p in element.properties]
+    counts = [
+        None if p.count is None else struct.Struct(order + _STRUCT["f8" if text else p.count])
+        for p in element.properties
+    ]
+    steps = list(zip(range(len(kinds)), counts, [kind.itemsize for kind in kinds], strict=True))
+    places = [array("q") for _ in kinds]
+    lengths = [array("q") for _ in kinds]
     for _ in range(element.rows):
-        for p in element.properties:
+        for i, count, size in steps:
             length = 1
-            if p.count is not None:
-                length = int(np.frombuffer(body, kind(p.count), 1, offset)[0])
-                offset += np.dtype(kind(p.count)).itemsize
-            if length < 0:
-                raise ValueError(f"a list of {length} entries")
-            columns[p.name].append(np.frombuffer(body, kinds[p.name], length, offset))
-            offset += length * np.dtype(kinds[p.name]).itemsize
-    plain = {p.name for p in element.properties if p.count is None}
-    return {n: np.concatenate(c) if n in plain and c else c for n, c in columns.items()}, offset
+            if count is not None:
+                length = int(count.unpack_from(body, offset)[0])
+                offset += count.size
+                if length < 0:
+                    raise ValueError(f"a list of {length} entries")
+                lengths[i].append(length)
+            places[i].append(offset)
+            offset += length * size
+        if offset > len(body):
+            raise ValueError(f"{element.rows} rows of `{element.name}` are announced, fewer follow")
+    columns: dict[str, np.ndarray | _Lists] = {}
+    for i, p in enumerate(element.properties):
+        starts = np.array(places[i], dtype=np.int64)
+        if p.count is None:
+            columns[p.name] = _gathered(body, starts, kinds[i])
+            continue
+        number = np.array(lengths[i], dtype=np.int64)
+        within = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
+        entries = _gathered(body, np.repeat(starts, number) + within * kinds[i].itemsize, kinds[i])
+        columns[p.name] = _Lists(entries, number)
+    return columns, offset
+
+
+def _gathered(body: bytes, places: np.ndarray, kind: np.dtype) -> np.ndarray:
+    """The numbers that begin at these bytes."""
+    letters = np.frombuffer(body, np.uint8)
+    return letters[places[:, None] + np.arange(kind.itemsize)].reshape(-1).view(kind)
 
 
 def _corners(tables: dict[str, dict], elements: dict[str, _Element]) -> tuple[Corners, np.ndarray]:
     """The mesh, and the face of the file that each triangle belongs to."""
     vertex, face = tables["vertex"], tables.get("face", {})
-    lists = next((face[name] for name in ("vertex_indices", "vertex_index") if name in face), [])
+    lists = next((face[name] for name in ("vertex_indices", "vertex_index") if name in face), None)
     flat, lengths = _flatten(lists)
     corner, owner = fans(lengths)
     result = Corners(_stack(vertex, ("x", "y", "z")), flat.astype(np.int64)[corner])
     if all(name in vertex for name in _NORMAL):
         result.attributes["normal"] = _stack(vertex, _NORMAL), result.faces
-    texcoord, numbers = _flatten(face.get("texcoord", []))
+    texcoord, numbers = _flatten(face.get("texcoord"))
     if len(texcoord) and np.array_equal(numbers, 2 * lengths):
         result.attributes["uv"] = texcoord.astype(np.float64).reshape(-1, 2), corner
     else:
@@ -184,15 +224,20 @@ def _add_textures(corners: Corners, names: list[str], numbers: object, owner: np
         corners.material_id = np.where((given >= 0) & (given < len(names)), given, -1)  # -1: without a texture
 
 
-def _flatten(lists: np.ndarray | list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _flatten(lists: np.ndarray | _Lists | None) -> tuple[np.ndarray, np.ndarray]:
     """All entries of a list property one after the other, and the length of each list."""
-    if isinstance(lists, np.ndarray):
-        return lists.reshape(-1), np.full(len(lists), lists.shape[1])
-    lengths = np.array([len(row) for row in lists], dtype=np.int64)
-    return np.concatenate([np.zeros(0), *lists]), lengths
+    if lists is None:
+        return np.zeros(0), np.zeros(0, dtype=np.int64)
+    if isinstance(lists, _Lists):
+        return lists
+    if lists.ndim != 2:
+        raise ValueError("what should be lists are numbers")
+    return lists.reshape(-1), np.full(len(lists), lists.shape[1])
 
 
 def _stack(table: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
+    if any(not isinstance(table[name], np.ndarray) or table[name].ndim != 1 for name in names):
+        raise ValueError(f"{', '.join(names)} should be numbers, not lists")
     return np.stack([table[name].astype(np.float64) for name in names], -1)
 
 

@@ -1,20 +1,27 @@
 """STL: triangles and nothing else."""
 
+import io
 import struct
 from pathlib import Path
 
 import numpy as np
 
 from .corners import Corners, concatenate
-from .scenes import read_scene
 
 
 def read_stl(data: bytes, path: Path) -> Corners:
     """Text or binary STL. Corners at the same position are one vertex again after welding."""
-    parts = [
-        Corners(np.asarray(placed.mesh.vertices, dtype=np.float64), np.asarray(placed.mesh.faces, dtype=np.int64))
-        for placed in read_scene(data, "stl", path)
-    ]
+    from trimesh.exchange.stl import load_stl  # here, because it takes half a second that most programs need not spend
+
+    try:
+        found = load_stl(io.BytesIO(data))
+        solids = found["geometry"].values() if "geometry" in found else [found]
+        parts = [Corners(np.float64(solid["vertices"]), np.int64(solid["faces"])) for solid in solids]
+    except Exception as error:  # whatever a parser runs into on a broken file
+        cause = str(error) or type(error).__name__
+        raise ValueError(f"load: {path} is not an intact STL file ({cause}); is it cut off?") from error
+    if not parts:
+        raise ValueError(f"load: {path} has no triangles; is it an STL file, and complete?")
     return concatenate(parts)
 
 
