@@ -1,5 +1,6 @@
 """What every mesh format is turned into, and the exact welding and splitting of vertices."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ from repousse.geometry import Material
 # What a corner without a value gets, if other corners of the mesh have one. Normals have no sensible
 # stand-in.
 _MISSING = {"uv": 0.0, "color": 1.0}
+_MOST, _LONGEST = 12, 600  # of what is told: how many, how many letters each
 
 
 @dataclass
@@ -132,6 +134,17 @@ def concatenated_materials(parts: list[Corners]) -> tuple[list[Material], np.nda
         new = [numbers.setdefault(material, len(numbers)) for material in part.materials]
         ids.append(np.array([*new, -1])[part.material_id])  # -1 finds the last one
     return list(numbers), np.concatenate(ids)
+
+
+def told(notes: list[str], between: str) -> str:
+    """The notes as one sentence that fits on a screen, whatever a file made them say."""
+    shown = [note if len(note) <= _LONGEST else note[:_LONGEST] + "..." for note in notes[:_MOST]]
+    return between.join(shown) + (f"{between}{len(notes) - _MOST} more" if len(notes) > _MOST else "")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in quotes, not all of them if there are many."""
+    return ", ".join(map(repr, names[:_MOST])) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
 
 
 def weld(values: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

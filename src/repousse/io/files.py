@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-
 # What is packed may unpack to this many bytes, and beyond that to this many times its size. Text of meshes shrinks to
 # a fifth, a file of zeros to a thousandth.
 _UNPACKED, _TIMES = 2**26, 100
@@ -63,6 +62,8 @@ def write_bytes(caller: str, path: Path, data: bytes, beside: Mapping[str, bytes
             raise FileNotFoundError(f"{caller}: there is no folder {file.parent}; create it first")
         if file.is_dir() and not (file.is_symlink() and file != target):
             raise ValueError(f"{caller}: {file} is a folder")
+        if file.is_file() and not os.access(file, os.W_OK):  # which replacing would not ask
+            raise PermissionError(f"{caller}: {file} is write-protected")
     with ExitStack() as cleanup:
         written = []
         for file, content in contents.items():

@@ -9,7 +9,7 @@ import numpy as np
 
 from repousse.geometry import Material
 
-from .corners import Corners, concatenate
+from .corners import Corners, concatenate, listed
 from .files import Folders
 from .gltf_file import GltfFile
 from .gltf_materials import KNOWN_EXTENSIONS, MaterialReader, Surface
@@ -87,8 +87,8 @@ def _lost(tree: dict) -> list[str]:
     """What the file holds and a mesh does not, in words."""
     notes = []
     for kind in ("skins", "animations"):
-        names = [repr(entry.get("name") or f"#{i}") for i, entry in enumerate(tree.get(kind, []))]
-        notes += [f"{kind} {', '.join(names)} were not loaded"] if names else []
+        names = [str(entry.get("name") or f"#{i}") for i, entry in enumerate(tree.get(kind, []))]
+        notes += [f"{kind} {listed(names)} were not loaded"] if names else []
     primitives = [primitive for mesh in tree.get("meshes", []) for primitive in mesh["primitives"]]
     other = sum(primitive.get("mode", _TRIANGLES) not in (_TRIANGLES, _STRIP, _FAN) for primitive in primitives)
     if other:
@@ -126,8 +126,10 @@ def _check_size(file: GltfFile, meshes: list[list[_Primitive]]) -> None:
         shared = {primitive.vertices: primitive.attributes["POSITION"] for primitive in mesh}
         used = [(number, "POSITION") for number in shared.values()]
         for primitive in mesh:
-            indexed = primitive.indices is not None
-            used.append((primitive.indices, "indices") if indexed else (primitive.attributes["POSITION"], "POSITION"))
+            if primitive.indices is None:
+                used.append((primitive.attributes["POSITION"], "POSITION"))
+            else:
+                used.append((primitive.indices, "indices"))
         for number, name in used:
             if number not in counts:
                 counts[number] = len(file.array(number, name))

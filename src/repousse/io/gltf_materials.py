@@ -12,7 +12,7 @@ from repousse.geometry import Material, Texture
 from repousse.geometry.material import Alpha, Wrap
 
 from .gltf_file import GltfFile
-from .images import decode
+from .images import Allowance, decode
 
 # Our name of each texture: glTF's name, whether it holds colours, and how many channels it may have with us.
 TEXTURES = {
@@ -72,8 +72,9 @@ class MaterialReader:
         self.file = file
         self.notes: list[str] = []
         self._surfaces: dict[tuple[int, bool], Surface] = {}
-        self._textures: dict[tuple[int, str], Texture] = {}
-        self._images: dict[tuple[int, bool], Tensor] = {}
+        self._textures: dict[tuple[int, str | float], Texture] = {}
+        self._images: dict[tuple, Tensor] = {}
+        self._allowance = Allowance()
 
     @property
     def materials(self) -> list[Material]:
@@ -152,22 +153,35 @@ class MaterialReader:
             magnified, minified = sampler.get("magFilter"), sampler.get("minFilter")
             nearest = magnified == NEAREST or (magnified is None and minified in _NEAREST_MIN)
             wrap = WRAPS[sampler.get("wrapS", REPEAT)], WRAPS[sampler.get("wrapT", REPEAT)]
-            image = _with_channels(self._image(_source(texture), srgb), channels)
+            image = self._image(_source(texture), srgb, channels)
             self._textures[number, field] = Texture(image, wrap, "nearest" if nearest else "linear")
         texture = self._textures[number, field]
         # Only occlusion has a strength; it is part of the texture with us.
-        return texture if strength == 1 else replace(texture, image=1 + strength * (texture.image - 1))
+        if strength != 1 and (number, strength) not in self._textures:
+            self._allowance.take("it", *texture.image.shape[:2])
+            self._textures[number, strength] = replace(texture, image=1 + strength * (texture.image - 1))
+        return texture if strength == 1 else self._textures[number, strength]
 
-    def _image(self, index: int, srgb: bool) -> Tensor:
-        if (index, srgb) not in self._images:
-            entry = self.file.entry("images", index)
+    def _image(self, index: int, srgb: bool, channels: tuple[int, ...]) -> Tensor:
+        """Decoded once for all entries that name the same bytes; with one of these numbers of channels."""
+        entry = self.file.entry("images", index)
+        key = entry.get("uri"), entry.get("bufferView"), srgb
+        if key not in self._images:
             data = self.file[entry["uri"]] if "uri" in entry else bytes(self.file.view(entry["bufferView"]))
             if data[:7] == b"\xabKTX 20":
                 raise ValueError("it is a KTX2 file; export its textures as PNG")
             uri = entry.get("uri", "data:")
             name = entry.get("name") or (f"#{index}" if uri.startswith("data:") else uri)
-            self._images[index, srgb] = decode(data, f"its image {name!r}", srgb=srgb)
-        return self._images[index, srgb]
+            self._images[key] = decode(data, f"its image {name!r}", srgb=srgb, allowance=self._allowance)
+        image = self._images[key]
+        if image.shape[2] in channels:
+            return image
+        if (*key, channels) not in self._images:
+            self._allowance.take("it", *image.shape[:2])
+            # Grey as a colour, or without an alpha that means nothing here.
+            changed = image.expand(-1, -1, 3) if image.shape[2] == 1 else image[..., :3]
+            self._images[*key, channels] = changed.contiguous()
+        return self._images[*key, channels]
 
     def note(self, note: str) -> None:
         if note not in self.notes:
@@ -200,14 +214,6 @@ def _source(texture: dict) -> int:
     if "source" not in texture:
         raise ValueError(f"it is stored as {', '.join(extensions) or 'nothing'}; export its textures as PNG")
     return texture["source"]
-
-
-def _with_channels(image: Tensor, allowed: tuple[int, ...]) -> Tensor:
-    """Grey as a colour, or without an alpha that means nothing here."""
-    channels = image.shape[2]
-    if channels in allowed:
-        return image
-    return image.expand(-1, -1, 3).contiguous() if channels == 1 else image[..., :3].contiguous()
 
 
 def _place(reference: dict) -> tuple[int, _Transform]:

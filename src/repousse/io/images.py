@@ -1,7 +1,10 @@
 """Pictures in memory: bytes of a picture file to a tensor and back, as textures need it."""
 
 import io
+import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -16,12 +19,37 @@ _LONGEST = 16384
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError)
 
 
-def decode(data: bytes, what: str, *, srgb: bool) -> Tensor:
+class Allowance:
+    """How many pixels the textures of one model may have together.
+
+    A file of a few kilobytes can ask for the same huge picture a thousand times. `TIMES` as many as Pillow lets a
+    single picture have (`PIL.Image.MAX_IMAGE_PIXELS`), which is 21 pictures of 4096² with Pillow's default; None: any
+    number.
+    """
+
+    TIMES = 4
+
+    def __init__(self) -> None:
+        self._most = Image.MAX_IMAGE_PIXELS or math.inf
+        self._left = self.TIMES * self._most
+
+    def take(self, what: str, height: int, width: int) -> None:
+        """ValueError, which begins with `what`, if that is more than one may have, or than is left."""
+        if height * width > min(self._most, self._left):
+            raise ValueError(
+                f"{what} is too much: a texture may have {self._most} pixels, and all together {self.TIMES} times as "
+                "many; if you trust the model, raise PIL.Image.MAX_IMAGE_PIXELS"
+            )
+        self._left -= height * width
+
+
+def decode(data: bytes, what: str, *, srgb: bool, allowance: Allowance | None = None) -> Tensor:
     """The picture in a PNG, JPEG, WebP, BMP, TGA, TIFF or GIF file.
 
-    data  the content of the file
-    what  its name, for errors
-    srgb  whether it holds colours, which become linear; otherwise its numbers stay as they are
+    data       the content of the file
+    what       its name, for errors
+    srgb       whether it holds colours, which become linear; otherwise its numbers stay as they are
+    allowance  of the model that it belongs to
 
     Returns float32 (H, W, C), row 0 on top, C = 1 (grey), 3, or 4 (with alpha, which is never converted).
     Integers are fractions of their largest value (16 bits of grey stay exact, 16 bits of colour are read as
@@ -29,10 +57,10 @@ def decode(data: bytes, what: str, *, srgb: bool) -> Tensor:
     marks and colour profiles are ignored, the first picture of several counts.
 
     ValueError, naming `what`, for data that is no picture, cut off, has numbers that are not finite, or
-    claims more than 16384 pixels along a side or more than `PIL.Image.MAX_IMAGE_PIXELS` in all; these two
-    are known before anything is unpacked.
+    claims more than 16384 pixels along a side, more than `PIL.Image.MAX_IMAGE_PIXELS` in all or more than the
+    allowance; these are known before anything is unpacked.
     """
-    image = open_picture(data, what, formats=_FORMATS, longest=_LONGEST)
+    image = open_picture(data, what, formats=_FORMATS, longest=_LONGEST, allowance=allowance)
     values = torch.from_numpy(fractions(image))
     if not values.isfinite().all():
         raise ValueError(f"{what} has values that are not finite")
@@ -71,17 +99,34 @@ def encode_png(image: Tensor, *, srgb: bool) -> bytes:
 
 
 def open_picture(
-    data: bytes, what: str, *, formats: tuple[str, ...] | None = None, longest: int | None = None
+    data: bytes,
+    what: str,
+    *,
+    formats: tuple[str, ...] | None = None,
+    longest: int | None = None,
+    allowance: Allowance | None = None,
 ) -> Image.Image:
     """Unpacked, after a look at its size. ValueError, which begins with `what`, if it is too large or broken."""
+    with _intact(what):
+        image = Image.open(io.BytesIO(data), formats=formats)
+    width, height = image.size
+    if longest is not None and max(width, height) > longest:
+        raise ValueError(f"{what} has {width} × {height} pixels; at most {longest} along a side are read")
+    if allowance is not None:
+        allowance.take(what, height, width)
+    with _intact(what):
+        image.load()
+    return image
+
+
+@contextmanager
+def _intact(what: str) -> Iterator[None]:
+    """Whatever Pillow says about a broken or huge picture as ValueError, which begins with `what`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=formats)
-            within = longest is None or max(image.size) <= longest
-            if within:
-                image.load()
+            yield
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ValueError(
             f"{what} is suspiciously large ({error}); if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS"
@@ -89,10 +134,6 @@ def open_picture(
     except _BROKEN as error:
         cause = "of no known kind" if isinstance(error, UnidentifiedImageError) else error
         raise ValueError(f"{what} is not an intact picture ({cause})") from error
-    if not within:
-        width, height = image.size
-        raise ValueError(f"{what} has {width} × {height} pixels; at most {longest} along a side are read")
-    return image
 
 
 def fractions(image: Image.Image) -> np.ndarray:

@@ -10,7 +10,7 @@ import torch
 
 from repousse.geometry import Attribute, Material, Mesh
 
-from .corners import Corners, weld
+from .corners import Corners, listed, told, weld
 from .files import read_bytes, write_bytes
 from .glb import write_glb
 from .gltf import read_gltf
@@ -52,8 +52,7 @@ def load(
 
     path      the file; it may be packed, with .gz behind the ending
     dtype     torch.float32 or torch.float64, of positions and attributes
-    textures  a folder besides that of `path` where textures may lie (OBJ, PLY); ShapeNet, for one, keeps them
-              in "../images"
+    textures  a folder besides that of `path` where textures may lie; ShapeNet, for one, keeps them in "../images"
 
     Vertices at exactly the same position become one, whatever else they carry, so that a seam of the texture
     is no boundary of the surface; attributes ("uv", "normal", "color") keep their own index per face corner.
@@ -86,7 +85,7 @@ def load(
         name: Attribute(*_tensors(values, index, exact)) for name, (values, index) in corners.attributes.items()
     }
     if corners.notes:
-        warnings.warn(f"load: {path}: {'; '.join(corners.notes)}", stacklevel=2)
+        warnings.warn(f"load: {path}: {told(corners.notes, '; ')}", stacklevel=2)
     materials = corners.materials
     if dtype != torch.float32:  # what readers make
         materials = [material.to(dtype) for material in materials]
@@ -124,8 +123,8 @@ def save(path: str | os.PathLike[str], mesh: Mesh) -> None:
             corners.notes.append(f"attribute {name!r} with {values.shape[1]} channels")
             del corners.attributes[name]
     if kind not in _HOLDS_MATERIALS:
-        lost = [repr(m.name or f"#{i}") for i, m in enumerate(corners.materials) if not _is_plain(m)]
-        corners.notes += [f"the materials {', '.join(lost)}"] if lost else []
+        lost = [m.name or f"#{i}" for i, m in enumerate(corners.materials) if not _is_plain(m)]
+        corners.notes += [f"the materials {listed(lost)}"] if lost else []
         corners.materials, corners.material_id = [], None
     double = mesh.positions.dtype == torch.float64
     digits = 17 if double else 9  # as many as it takes to read the same numbers again
@@ -140,7 +139,7 @@ def save(path: str | os.PathLike[str], mesh: Mesh) -> None:
     data, beside = writers[kind]()
     write_bytes("save", path, data, beside)
     if corners.notes:
-        warnings.warn(f"save: {path} cannot hold {' and '.join(corners.notes)}", stacklevel=2)
+        warnings.warn(f"save: {path} cannot hold {told(corners.notes, ' and ')}", stacklevel=2)
 
 
 def _kind(caller: str, path: Path, known: tuple[str, ...]) -> str:

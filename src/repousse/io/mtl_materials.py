@@ -22,6 +22,8 @@ wrap         "clamp" with -clamp on, else "repeat".
 Not used: Ka, the tint of Ks, Ni, Tf, and illum otherwise.
 """
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
@@ -29,7 +31,7 @@ from repousse.geometry import Material, Texture
 
 from .files import Folders
 from .mtl import Block, Map, parse_mtl
-from .textures import Pictures, with_channels
+from .textures import Pictures
 
 # (scale, offset) that a material applies to uv.
 Placement = tuple[tuple[float, float], tuple[float, float]]
@@ -47,6 +49,9 @@ class Library:
         self._folders = folders
         self._pictures = Pictures(folders)
         self._notes: list[str] = []
+        self._files: set[Path] = set()
+        self._single: dict[int, Tensor] = {}  # brightness of pictures, by their identity
+        self._normals: dict[int, bool] = {}  # by identity of the picture
 
     @property
     def notes(self) -> list[str]:
@@ -58,6 +63,9 @@ class Library:
         name = name.strip('"')
         try:
             path = self._folders.find(name)
+            if path in self._files:
+                return
+            self._files.add(path)
             text = path.read_bytes().decode("utf-8-sig", errors="replace")
         except (LookupError, OSError) as error:
             self._notes.append(f"material file {name!r} {error.args[0] if isinstance(error, LookupError) else error}")
@@ -78,7 +86,7 @@ class Library:
         color, color_texture, transparent = self._base_color(block)
         metallic, roughness, metallic_roughness = self._metallic_roughness(block)
         normal, strength = self._normal(block)
-        emission_texture = _texture(self._picture(block, "map_ke", srgb=True), block.maps.get("map_ke"), 3)
+        emission_texture = self._texture(self._picture(block, "map_ke", srgb=True), block.maps.get("map_ke"), 3)
         emission = block.numbers.get("ke", (0.0, 0.0, 0.0))
         if emission_texture is not None and not any(emission):
             emission = (1.0, 1.0, 1.0)
@@ -109,12 +117,12 @@ class Library:
         alpha = self._channel(block, "map_d", "m")
         described = block.maps.get("map_kd") or block.maps.get("map_d")
         if image is None and alpha is not None:
-            image = torch.ones(*alpha.shape[:2], 3)
+            image = torch.ones(1, 1, 3).expand(*alpha.shape[:2], 3)
         same = image is not None and image.shape[2] == 4 and block.maps["map_kd"] == block.maps.get("map_d")
         if image is not None and alpha is not None and not same:
-            image, alpha = _same_size(with_channels(image, 3), alpha)
-            image = torch.cat((image, alpha), -1)
-        texture = _texture(image, described, 3 if image is None or image.shape[2] < 4 else 4)
+            color_only = image.expand(-1, -1, 3) if image.shape[2] == 1 else image[..., :3]
+            image = self._joined(block, ("map_kd", "map_d"), [color_only, alpha])
+        texture = self._texture(image, described, 3 if image is None or image.shape[2] < 4 else 4)
         return (*color, opacity), texture, opacity < 1 or alpha is not None
 
     def _metallic_roughness(self, block: Block) -> tuple[float, float, Texture | None]:
@@ -124,21 +132,20 @@ class Library:
             _share(block, "pm", 0.0 if metallic is None else 1.0),
             _share(block, "pr", _roughness_of_highlight(block) if roughness is None else 1.0),
         )
-        if roughness is not None and metallic is not None:
-            roughness, metallic = _same_size(roughness, metallic)
         known = roughness if roughness is not None else metallic
         if known is None:
             return *factors, None
-        image = torch.cat([torch.ones_like(known) if x is None else x for x in (None, roughness, metallic)], -1)
-        return *factors, _texture(image, block.maps["map_pm" if roughness is None else "map_pr"], 3)
+        channels = [torch.ones(1, 1, 1).expand_as(known) if x is None else x for x in (None, roughness, metallic)]
+        image = self._joined(block, ("map_pr", "map_pm"), channels)
+        return *factors, self._texture(image, block.maps["map_pm" if roughness is None else "map_pr"], 3)
 
     def _normal(self, block: Block) -> tuple[Texture | None, float]:
         for key in ("norm", "map_bump"):
             image = self._picture(block, key, srgb=False)
             if image is None:
                 continue
-            if image.shape[2] >= 3 and (key == "norm" or _holds_normals(image)):
-                return _texture(image, block.maps[key], 3), block.maps[key].strength
+            if image.shape[2] >= 3 and (key == "norm" or self._holds_normals(image)):
+                return self._texture(image, block.maps[key], 3), block.maps[key].strength
             self._notes.append(f"{block.maps[key].file!r} was not loaded, it holds heights and not normals")
         return None, 1.0
 
@@ -160,13 +167,33 @@ class Library:
         if channel in ("r", "g", "b"):
             at = "rgb".index(channel)
             return image[..., at : at + 1]
-        grey = (image[..., :3] == image[..., :1]).all()
-        return image[..., :1] if grey else (image[..., :3] @ _WEIGHTS)[..., None]
+        if id(image) not in self._single:
+            grey = (image[..., :3] == image[..., :1]).all()
+            self._single[id(image)] = image[..., :1] if grey else (image[..., :3] @ _WEIGHTS)[..., None]
+        return self._single[id(image)]
 
     def _picture(self, block: Block, key: str, *, srgb: bool) -> Tensor | None:
         if key not in block.maps:
             return None
         return self._pictures.read(block.maps[key].file, srgb=srgb, base=block.folder)
+
+    def _joined(self, block: Block, keys: tuple[str, str], images: list[Tensor]) -> Tensor | None:
+        return self._pictures.joined((block.folder, *(block.maps.get(key) for key in keys), keys), images)
+
+    def _texture(self, image: Tensor | None, used: Map | None, channels: int) -> Texture | None:
+        image = None if image is None else self._pictures.with_channels(image, channels)
+        if image is None or used is None:
+            return None
+        return Texture(image, ("clamp", "clamp") if used.clamp else ("repeat", "repeat"))
+
+    def _holds_normals(self, image: Tensor) -> bool:
+        """Whether the colours are vectors of about length 1 that point outwards on average."""
+        if id(image) not in self._normals:
+            normals = image[..., :3] * 2 - 1
+            x, y, z = normals.mean((0, 1)).tolist()
+            unit = abs(float(normals.norm(dim=-1).mean()) - 1) < 0.2
+            self._normals[id(image)] = unit and z > 0.5 and abs(x) < 0.3 and abs(y) < 0.3
+        return self._normals[id(image)]
 
 
 def _share(block: Block, key: str, default: float) -> float:
@@ -177,29 +204,3 @@ def _roughness_of_highlight(block: Block) -> float:
     dull = not any(block.numbers.get("ks", (1.0,))) or block.numbers.get("illum", (2.0,))[0] in (0, 1)
     exponent = block.numbers.get("ns", (0.0,))[0]
     return 1.0 if dull or exponent <= 0 else (2 / (exponent + 2)) ** 0.25
-
-
-def _texture(image: Tensor | None, used: Map | None, channels: int) -> Texture | None:
-    if image is None or used is None:
-        return None
-    return Texture(with_channels(image, channels), ("clamp", "clamp") if used.clamp else ("repeat", "repeat"))
-
-
-def _same_size(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Two pictures (H, W, C), each enlarged to the height and width of the larger one."""
-    size = [max(first.shape[i], second.shape[i]) for i in (0, 1)]
-
-    def enlarged(image: Tensor) -> Tensor:
-        if list(image.shape[:2]) == size:
-            return image
-        planes = image.movedim(-1, 0)[None]
-        return torch.nn.functional.interpolate(planes, size, mode="bilinear", align_corners=False)[0].movedim(0, -1)
-
-    return enlarged(first), enlarged(second)
-
-
-def _holds_normals(image: Tensor) -> bool:
-    """Whether the colours are vectors of about length 1 that point outwards on average."""
-    normals = image[..., :3] * 2 - 1
-    x, y, z = normals.mean((0, 1)).tolist()
-    return abs(float(normals.norm(dim=-1).mean()) - 1) < 0.2 and z > 0.5 and abs(x) < 0.3 and abs(y) < 0.3

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .corners import Corners, split
+from .corners import Corners, listed, split
 from .files import Folders
 from .mtl_materials import Library, Placement
 from .mtl_write import MtlWriter
@@ -56,29 +56,34 @@ def _add_materials(corners: Corners, statements: Statements, material: np.ndarra
     used = {names[i] for i in np.unique(material) if i >= 0}
     unknown = [name for name in names if name in used and name not in library.blocks]
     if unknown:
-        corners.notes.append(f"no material file defines {', '.join(map(repr, unknown))}: plain here")
+        corners.notes.append(f"no material file defines {listed(unknown)}: plain here")
     order = {name: i for i, name in enumerate([name for name in library.blocks if name in used] + unknown)}
     # Numbers in order of first use become those in `order`; -1 finds the last entry.
     corners.material_id = np.array([*(order.get(name, -1) for name in names), -1])[material]
+    placements: dict[int, Placement] = {}
     for name, number in order.items():
         made, placement = library.material(name)
         corners.materials.append(made)
         if placement is not None:
-            _place(corners, corners.material_id == number, placement)
+            placements[number] = placement
+    if placements:
+        _place(corners, placements)
     corners.notes += library.notes
 
 
-def _place(corners: Corners, faces: np.ndarray, placement: Placement) -> None:
-    """Give some faces, bool (F,), uv of their own, scaled and moved."""
-    if "uv" not in corners.attributes:
+def _place(corners: Corners, placements: dict[int, Placement]) -> None:
+    """Give the faces of some materials uv of their own, scaled and moved."""
+    if "uv" not in corners.attributes or corners.material_id is None:
         return
     values, index = corners.attributes["uv"]
-    here = faces[:, None] & (index >= 0)
-    used, renumbered = np.unique(index[here], return_inverse=True)
-    scale, offset = placement
+    here = np.isin(corners.material_id, list(placements))[:, None] & (index >= 0)
+    owner = np.broadcast_to(corners.material_id[:, None], index.shape)[here]
+    used, renumbered = np.unique(np.stack((index[here], owner), -1), axis=0, return_inverse=True)
+    numbers, which = np.unique(used[:, 1], return_inverse=True)
+    table = np.array([placements[number] for number in numbers.tolist()]).reshape(-1, 2, 2)[which.reshape(-1)]
     index = index.copy()
-    index[here] = len(values) + renumbered
-    corners.attributes["uv"] = np.concatenate((values, values[used] * scale + offset)), index
+    index[here] = len(values) + renumbered.reshape(-1)
+    corners.attributes["uv"] = np.concatenate((values, values[used[:, 0]] * table[:, 0] + table[:, 1])), index
 
 
 def write_obj(corners: Corners, digits: int, stem: str) -> tuple[bytes, dict[str, bytes]]:

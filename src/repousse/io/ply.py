@@ -14,10 +14,10 @@ import numpy as np
 
 from repousse.geometry import Material, Texture
 
-from .corners import Corners, split
+from .corners import Corners, listed, split
 from .files import Folders
 from .polygons import fans
-from .textures import Pictures, with_channels
+from .textures import Pictures
 
 _SHORT = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"}
 _LONG = {"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4"}
@@ -209,12 +209,13 @@ def _corners(tables: dict[str, dict], elements: dict[str, _Element]) -> tuple[Co
 def _add_textures(corners: Corners, names: list[str], numbers: object, owner: np.ndarray, folders: Folders) -> None:
     """One material for each texture. `numbers` says for each face of the file which of them it has."""
     if "uv" not in corners.attributes:
-        corners.notes.append(f"texture {', '.join(map(repr, names))} was not loaded, there are no uv")
+        corners.notes.append(f"texture {listed(names)} was not loaded, there are no uv")
         return
     pictures = Pictures(folders)
     for name in names:
         image = pictures.read(name, srgb=True)
-        texture = None if image is None else Texture(with_channels(image, 4))
+        image = None if image is None else pictures.with_channels(image, 4)
+        texture = None if image is None else Texture(image)
         corners.materials.append(Material(name=name, base_color_texture=texture))
     corners.notes += pictures.notes
     if not isinstance(numbers, np.ndarray) or numbers.ndim != 1:
