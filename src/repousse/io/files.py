@@ -28,22 +28,28 @@ def read_bytes(caller: str, path: Path) -> bytes:
     data = path.read_bytes()
     if path.suffix.lower() == ".gz":
         try:
-            data = _unpacked(data)
+            content = _unpacked(data)
         except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"{caller}: {path} is not an intact gzip file ({error}); is it cut off?") from error
+        if content is None:
+            raise ValueError(
+                f"{caller}: {path} has {len(data)} bytes and unpacks to suspiciously many; if you trust it, unpack it first"
+            )
+        data = content
     if not data:
         raise ValueError(f"{caller}: {path} is empty")
     return data
 
 
-def _unpacked(data: bytes) -> bytes:
+def _unpacked(data: bytes) -> bytes | None:
+    """None if that is suspiciously much."""
     most = max(_UNPACKED, _TIMES * len(data))
     content = bytearray()
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
         while piece := stream.read(2**20):
             content += piece
             if len(content) > most:
-                raise OSError(f"{len(data)} bytes unpack to more than {most}; if you trust it, unpack it first")
+                return None
     return bytes(content)
 
 

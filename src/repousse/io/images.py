@@ -73,7 +73,8 @@ def decode(data: bytes, what: str, *, srgb: bool, allowance: Allowance | None = 
         return srgb_to_linear(color)
     # 8 bits know 256 values, so the curve is computed for these only.
     curve = srgb_to_linear(torch.arange(256) / 255)
-    values[..., :3] = curve[(color * 255).round().long()]
+    for rows in color.split(max(1, 2**20 // image.width)):  # indices take much more memory than the picture
+        rows.copy_(curve[(rows * 255).round().long()])
     return values
 
 
