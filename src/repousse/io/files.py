@@ -33,7 +33,8 @@ def read_bytes(caller: str, path: Path) -> bytes:
             raise ValueError(f"{caller}: {path} is not an intact gzip file ({error}); is it cut off?") from error
         if content is None:
             raise ValueError(
-                f"{caller}: {path} has {len(data)} bytes and unpacks to suspiciously many; if you trust it, unpack it first"
+                f"{caller}: {path} has {len(data)} bytes and unpacks to suspiciously many; if you trust it, unpack it "
+                "first"
             )
         data = content
     if not data:
