@@ -57,7 +57,7 @@ class Page:
 
     def _prepare(self) -> None:
         eye, target = standpoint(self._model, self._model.up, _WINDOW)
-        self._server.scene.set_up_direction("+y" if self._model.up == "y" else "+z")
+        self._server.scene.set_up_direction("+y")
         self._server.initial_camera.position = eye
         self._server.initial_camera.look_at = target
         self._server.initial_camera.fov = FOV

@@ -34,13 +34,11 @@ class Session:
             client.gui,
             model,
             changed=self._painter.change,
-            turned=self._safely(self._turn),
             fit=self._safely(self._fit),
             save=self._safely(self._save),
         )
         client.camera.on_update(lambda camera: self._safely(self._moved)())
         self._safely(self._fit)()
-        self._painter.change()
         self._safely(lambda: self._panel.tell(model.summary()))()
 
     def close(self) -> None:
@@ -58,7 +56,7 @@ class Session:
             if stage.moving:
                 size = self._pace.size(size)
             picture = draw(
-                self._model, style, eye.camera(self._model.radius), size, supersample=supersample, rays=stage.rays
+                self._model, style, eye.camera(self._model, style.up), size, supersample=supersample, rays=stage.rays
             )
         if stage.moving:
             self._pace.measured(watch.seconds)
@@ -75,6 +73,7 @@ class Session:
                 self._fitted = None
             elif size != eye.size:
                 self._fit()
+                return
         self._painter.change()
 
     def _fit(self) -> None:
@@ -86,11 +85,6 @@ class Session:
             camera.fov = FOV
             camera.position = eye
             camera.look_at = target
-
-    def _turn(self) -> None:
-        """Stand upright with respect to the axis that was chosen."""
-        self._client.scene.set_up_direction("+y" if self._panel.style().up == "y" else "+z")
-        self._fit()
         self._painter.change()
 
     def _save(self) -> None:
@@ -100,7 +94,7 @@ class Session:
         size, supersample = affordable((2 * height, 2 * width), best.supersample)
         with self._easel:
             picture = draw(
-                self._model, style, eye.camera(self._model.radius), size, supersample=supersample, rays=best.rays
+                self._model, style, eye.camera(self._model, style.up), size, supersample=supersample, rays=best.rays
             )
         name = f"{Path(self._model.name.removesuffix('.gz')).stem}.png"
         self._client.send_file_download(name, encode_png(picture, srgb=False), save_immediately=True)
