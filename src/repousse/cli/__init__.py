@@ -75,13 +75,15 @@ def _run(command: Command) -> None:
 
 
 def _unboxed(text: str) -> str:
-    """The first paragraph of a message that the parser has drawn a box around."""
-    sentence: list[str] = []
+    """The first paragraph of a message that the parser has drawn a box around; without Unicode it draws dashes."""
+    paragraphs: list[list[str]] = [[]]
     for line in text.splitlines():
-        words = line.strip("│ ")
-        if line.startswith("╭"):
-            continue
-        if not words or set(words) <= set("─╰╯"):
-            break
-        sentence.append(words)
-    return " ".join(sentence) or "these arguments cannot be used; see --help"
+        words = line.strip("│| ")
+        if not words or set(words) <= set("─-╰╯+"):
+            paragraphs.append([])
+        elif not line.startswith("╭"):
+            paragraphs[-1].append(words)
+    said = [" ".join(words) for words in paragraphs if words]
+    if "╭" not in text:
+        said = said[1:]  # without a box, the first line is its title
+    return said[0] if said else "these arguments cannot be used; see --help"

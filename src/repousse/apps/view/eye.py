@@ -1,4 +1,7 @@
-"""From where: the browser's camera in our terms, and the place it starts at."""
+"""From where: the browser's camera in our terms, and the place it starts at.
+
+The page has a world of its own, which is always y-up: the model is turned upright in it.
+"""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +11,7 @@ import torch
 from torch import Tensor
 
 from repousse.apps.view.model import Model, Up
-from repousse.camera import Camera, frame
+from repousse.camera import Camera, frame, perspective
 
 FOV = math.radians(30.0)
 ELEVATION, AZIMUTH = math.radians(20.0), math.radians(30.0)
@@ -21,8 +24,8 @@ Triple = tuple[float, float, float]
 class Eye:
     """A camera as viser describes it.
 
-    wxyz      unit quaternion, camera to world; camera axes are OpenCV's: x right, y down, z forward
-    position  of the camera in the world
+    wxyz      unit quaternion, camera to page; camera axes are OpenCV's: x right, y down, z forward
+    position  of the camera on the page
     fov       radians from top to bottom
     size      (height, width) of the picture in pixels
     """
@@ -32,16 +35,18 @@ class Eye:
     fov: float
     size: tuple[int, int]
 
-    def camera(self, radius: float) -> Camera:
-        """The same camera; its clipping planes enclose a sphere of `radius` around the origin."""
-        rotation = _matrix(self.wxyz)  # columns: the camera's axes in the world
+    def camera(self, model: Model, up: Up) -> Camera:
+        """The same camera in the model's coordinates; its clipping planes enclose the model.
+
+        up  the model's axis that points upwards
+        """
         eye = torch.tensor([float(x) for x in self.position], dtype=torch.float64)
+        page_to_camera = _matrix(self.wxyz).T
         pose = torch.eye(4, dtype=torch.float64)
-        pose[:3, :3], pose[:3, 3] = rotation.T, -rotation.T @ eye
-        distance, reach = float(eye.norm()), 1.01 * radius
-        near = max(distance - reach, _NEAREST * radius)
-        lens = Camera.look_at((0.0, 0.0, 1.0), fov=float(self.fov), near=near, far=distance + reach).projection
-        return Camera(pose.float(), lens)
+        pose[:3, :3], pose[:3, 3] = page_to_camera @ axes(up).double(), -page_to_camera @ eye
+        distance, reach = float(eye.norm()), 1.01 * model.radius
+        near = max(distance - reach, _NEAREST * model.radius)
+        return Camera(pose.float(), perspective(float(self.fov), near=near, far=distance + reach))
 
 
 def _matrix(wxyz: Sequence[float]) -> Tensor:
@@ -56,23 +61,22 @@ def _matrix(wxyz: Sequence[float]) -> Tensor:
 
 
 def axes(up: Up) -> Tensor:
-    """(3, 3): the world's right, up and backward directions as rows, seen from the front."""
+    """(3, 3), model to page: the model's right, up and backward directions as rows, seen from its front."""
     if up == "y":
         return torch.eye(3)
     return torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 
 
 def standpoint(model: Model, up: Up, size: tuple[int, int]) -> tuple[Triple, Triple]:
-    """Eye and target of a camera with `FOV` from where all of the model is seen, as large as it fits, a bit from above.
+    """Position and target, on the page, of a camera with `FOV` that shows all of the model as large as it fits.
 
-    up    the axis that points upwards
+    up    the model's axis that points upwards
     size  (height, width) of the picture
     """
-    upright = axes(up)
-    camera = frame(model.points @ upright.T, size, ELEVATION, AZIMUTH, fov=FOV)
+    camera = frame(model.points @ axes(up).T, size, ELEVATION, AZIMUTH, fov=FOV)
     eye, forward = camera.position[0], camera.world_to_camera[..., 2, :3].reshape(3)
-    target = eye + forward * -(eye @ forward)  # the point of the line of sight that is nearest to the origin
-    return _triple(eye @ upright), _triple(target @ upright)
+    target = eye - forward * (eye @ forward)  # the point of the line of sight that is nearest to the model's middle
+    return _triple(eye), _triple(target)
 
 
 def _triple(vector: Tensor) -> Triple:

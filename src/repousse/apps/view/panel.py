@@ -16,9 +16,9 @@ class Panel:
     """Shader, light and the rest; `style` is what they are set to.
 
     gui      of one client
-    changed  is called when a widget has another value
-    turned   likewise for the vertical axis
-    fit, save  are called when the button is pressed
+    changed  is called when a widget has another value; likewise
+    fit      when the model is to be brought into view
+    save     when a picture is to be sent
     """
 
     def __init__(
@@ -27,7 +27,6 @@ class Panel:
         model: Model,
         *,
         changed: Callable[[], None],
-        turned: Callable[[], None],
         fit: Callable[[], None],
         save: Callable[[], None],
     ) -> None:
@@ -55,7 +54,7 @@ class Panel:
             *(self._azimuth, self._elevation, self._strength, self._ambient, self._shadows, self._follow),
         ):
             widget.on_update(_plain(changed))
-        self._up.on_update(_plain(turned))
+        self._up.on_update(_plain(fit))
         fit_button.on_click(_plain(fit))
         save_button.on_click(_plain(save))
 

@@ -1,7 +1,9 @@
 """The page: a viser server on which every visitor has a session."""
 
+import logging
 import socket
 import threading
+import warnings
 from contextlib import redirect_stdout
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -32,6 +34,9 @@ class Page:
         except ImportError as error:
             raise InputError("the page in the browser needs viser: pip install repousse[view]") from error
         _check_address(host, port)
+        # Visitors may leave while a picture is on its way, and browsers connect to be quicker later, perhaps.
+        logging.getLogger("websockets.server").setLevel(logging.CRITICAL)
+        warnings.filterwarnings("ignore", message=r"Queued a \w+ on a closed connection")
         self._model = model
         self._sessions: dict[int, Session] = {}
         self._lock, self._easel = threading.Lock(), threading.Lock()
@@ -57,7 +62,7 @@ class Page:
 
     def _prepare(self) -> None:
         eye, target = standpoint(self._model, self._model.up, _WINDOW)
-        self._server.scene.set_up_direction("+y" if self._model.up == "y" else "+z")
+        self._server.scene.set_up_direction("+y")
         self._server.initial_camera.position = eye
         self._server.initial_camera.look_at = target
         self._server.initial_camera.fov = FOV
@@ -69,6 +74,7 @@ class Page:
         session = Session(client, self._model, self._easel)
         with self._lock:
             self._sessions[client.client_id] = session
+        session.begin()
 
     def _leave(self, client: "viser.ClientHandle") -> None:
         with self._lock:

@@ -27,23 +27,28 @@ class Session:
     def __init__(self, client: "viser.ClientHandle", model: Model, easel: threading.Lock) -> None:
         self._client, self._model, self._easel = client, model, easel
         self._pace = Pace()
+        self._left = False
         self._complaint = ""
-        self._fitted: tuple[Triple, tuple[int, int]] | None = None  # position and size
+        self._fitted: tuple[int, int] | None = None  # the window's size, if the visitor has not moved since
+        self._placed: list[Triple] = []  # where the camera may be without the visitor having moved it
         self._painter = Painter(self._paint, self._failed)
         self._panel = Panel(
             client.gui,
             model,
             changed=self._painter.change,
-            turned=self._safely(self._turn),
             fit=self._safely(self._fit),
             save=self._safely(self._save),
         )
         client.camera.on_update(lambda camera: self._safely(self._moved)())
+
+    def begin(self) -> None:
+        """Show the model, then what is known about it: that takes seconds for a million faces."""
         self._safely(self._fit)()
-        self._painter.change()
-        self._safely(lambda: self._panel.tell(model.summary()))()
+        self._safely(lambda: self._panel.tell(self._model.summary()))()
 
     def close(self) -> None:
+        """Send nothing more; waits for the picture at work."""
+        self._left = True
         self._painter.close()
 
     def _eye(self) -> Eye:
@@ -58,10 +63,12 @@ class Session:
             if stage.moving:
                 size = self._pace.size(size)
             picture = draw(
-                self._model, style, eye.camera(self._model.radius), size, supersample=supersample, rays=stage.rays
+                self._model, style, eye.camera(self._model, style.up), size, supersample=supersample, rays=stage.rays
             )
         if stage.moving:
             self._pace.measured(watch.seconds)
+        if self._left:
+            return
         kind = "png" if stage.lossless else "jpeg"
         self._client.scene.set_background_image(eight_bits(picture.numpy()), format=kind, jpeg_quality=90)
         self._complaint = ""
@@ -70,28 +77,29 @@ class Session:
         """The camera or the window has changed. As long as only the window does, the model stays fitted to it."""
         eye = self._eye()
         if self._fitted is not None:
-            position, size = self._fitted
-            if math.dist(eye.position, position) > 1e-4:
+            if all(math.dist(eye.position, place) > 1e-4 for place in self._placed):
                 self._fitted = None
-            elif size != eye.size:
-                self._fit()
+            elif self._fitted != eye.size:
+                self._place(eye.size)
         self._painter.change()
 
     def _fit(self) -> None:
         """Look at the model from where it is all seen."""
-        size, camera = self._eye().size, self._client.camera
-        eye, target = standpoint(self._model, self._panel.style().up, size)
-        self._fitted = eye, size
+        eye = self._eye()
+        x, y, z = eye.position
+        self._placed = [(x, y, z)]  # what the browser says may be a little late
+        self._place(eye.size)
+        self._painter.change()
+
+    def _place(self, size: tuple[int, int]) -> None:
+        position, target = standpoint(self._model, self._panel.style().up, size)
+        self._fitted = size
+        self._placed.append(position)
+        camera = self._client.camera
         with self._client.atomic():
             camera.fov = FOV
-            camera.position = eye
+            camera.position = position
             camera.look_at = target
-
-    def _turn(self) -> None:
-        """Stand upright with respect to the axis that was chosen."""
-        self._client.scene.set_up_direction("+y" if self._panel.style().up == "y" else "+z")
-        self._fit()
-        self._painter.change()
 
     def _save(self) -> None:
         """Send the picture, in the best quality and twice as large."""
@@ -100,7 +108,7 @@ class Session:
         size, supersample = affordable((2 * height, 2 * width), best.supersample)
         with self._easel:
             picture = draw(
-                self._model, style, eye.camera(self._model.radius), size, supersample=supersample, rays=best.rays
+                self._model, style, eye.camera(self._model, style.up), size, supersample=supersample, rays=best.rays
             )
         name = f"{Path(self._model.name.removesuffix('.gz')).stem}.png"
         self._client.send_file_download(name, encode_png(picture, srgb=False), save_immediately=True)
@@ -119,6 +127,6 @@ class Session:
     def _failed(self, error: Exception) -> None:
         """Tell the visitor; once, if it is the same in picture after picture."""
         complaint = first_line(error)
-        if complaint != self._complaint:
+        if complaint != self._complaint and not self._left:
             self._complaint = complaint
             self._client.add_notification("This did not work", complaint, color="red")

@@ -33,8 +33,8 @@ class Style:
     strength    of the directional light
     ambient     strength of the light from everywhere
     shadows     whether the directional light casts some
-    follow      whether azimuth and elevation are counted from the camera's line of sight, or from the world's front
-    up          the axis of the world that points upwards
+    follow      whether azimuth and elevation are counted from the camera's line of sight, or from the model's front
+    up          the model's axis that points upwards
     """
 
     shader: LookName = "material"
@@ -43,8 +43,8 @@ class Style:
     background: tuple[int, int, int] = (226, 228, 231)
     azimuth: float = math.radians(-35.0)
     elevation: float = math.radians(40.0)
-    strength: float = 0.9
-    ambient: float = 0.35
+    strength: float = 0.75
+    ambient: float = 0.3
     shadows: bool = False
     follow: bool = True
     up: Up = "y"
