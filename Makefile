@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready
 BUILT  := $(VENV)/.built
 NATIVE := CMakeLists.txt $(shell find src native -name '*.cpp' -o -name '*.h')
 
-.PHONY: demo test check check-long bench wheel clean
+.PHONY: demo test check check-long bench browser wheel clean
 
 demo: $(BUILT)
 	$(BIN)/python -m repousse.apps.demo --out out
@@ -30,6 +30,10 @@ check-long: $(BUILT)
 
 bench: $(BUILT)
 	$(BIN)/python -m benchmarks.run
+
+# For the test of `repousse view`, which is skipped, and says so, where there is no browser.
+browser:
+	command -v chromium > /dev/null || { apt-get -qq update && apt-get -qq -y install chromium > /dev/null; } || true
 
 wheel: $(READY)
 	$(PIP) wheel -q -c constraints.txt --no-deps --wheel-dir dist .

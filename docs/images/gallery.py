@@ -98,7 +98,8 @@ def shots() -> dict[str, Shot]:
     dented = replace(dented, normal_texture=rp.Texture(hammered()))
     woven = rp.Material(base_color_texture=rp.Texture(tartan()))
     glass = rp.Material(base_color=(0.25, 0.6, 0.5, 0.35), roughness=0.1, alpha="blend")
-    sun = (rp.Ambient((0.13, 0.14, 0.17)), rp.Shadowed(rp.Directional((-0.5, 0.75, -0.35), (1.0, 0.95, 0.85)), softness=2))
+    low_sun = rp.Directional((-0.5, 0.75, -0.35), (1.0, 0.95, 0.85))
+    sun = (rp.Ambient((0.13, 0.14, 0.17)), rp.Shadowed(low_sun, softness=2))
     return {
         "texture": Shot(tiled(teapot, 2.0).with_materials([woven]), rp.lambert, studio),
         "normal_map": Shot(tiled(teapot, 4.0).with_materials([dented]), rp.pbr, outdoors),
