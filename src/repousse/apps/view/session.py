@@ -30,6 +30,7 @@ class Session:
         self._left = False
         self._complaint = ""
         self._fitted: tuple[int, int] | None = None  # the window's size, if the visitor has not moved since
+        self._placing = threading.Lock()  # the browser's words come in several threads
         self._settled = False  # whether the browser has put the camera where it was told to
         # Where the camera may be without the visitor having moved it: what the browser says may be a little late.
         self._placed = [standpoint(model, model.up, WINDOW)[0]]
@@ -77,23 +78,25 @@ class Session:
 
     def _moved(self) -> None:
         """The camera or the window has changed. As long as only the window does, the model stays fitted to it."""
-        eye = self._eye()
-        if self._fitted is not None:
-            placed = any(math.dist(eye.position, place) < 1e-4 for place in self._placed)
-            if self._settled and not placed:
-                self._fitted = None
-            elif self._fitted != eye.size:
-                self._place(eye.size)
-            self._settled |= placed
+        with self._placing:
+            eye = self._eye()
+            if self._fitted is not None:
+                placed = any(math.dist(eye.position, place) < 1e-4 for place in self._placed)
+                if self._settled and not placed:
+                    self._fitted = None
+                elif self._fitted != eye.size:
+                    self._place(eye.size)
+                self._settled |= placed
         self._painter.change()
 
     def _fit(self) -> None:
         """Look at the model from where it is all seen."""
-        eye = self._eye()
-        x, y, z = eye.position
-        self._placed.append((x, y, z))
-        self._settled = False
-        self._place(eye.size)
+        with self._placing:
+            eye = self._eye()
+            x, y, z = eye.position
+            self._placed.append((x, y, z))
+            self._settled = False
+            self._place(eye.size)
         self._painter.change()
 
     def _place(self, size: tuple[int, int]) -> None:
