@@ -29,6 +29,7 @@ FLAGS = (
     "--disable-quic",
 )
 PATIENCE = 60.0  # seconds: machines may be slow and busy
+CLOSE_NOTIFICATIONS = "document.querySelectorAll('.mantine-Notification-closeButton').forEach(button => button.click())"
 WINDOW = {"width": 740, "height": 420}
 
 
@@ -73,8 +74,7 @@ class Visitor:
         end = time.monotonic() + PATIENCE
         while not done():
             assert time.monotonic() < end, "waited in vain"
-            for button in self.tab.locator(".mantine-Notification-closeButton").all():
-                button.click()
+            self.tab.evaluate(CLOSE_NOTIFICATIONS)
             self.tab.wait_for_timeout(200)
 
     def sees(self) -> np.ndarray:

@@ -15,6 +15,7 @@ from repousse.camera import Camera, frame, perspective
 
 FOV = math.radians(30.0)
 ELEVATION, AZIMUTH = math.radians(20.0), math.radians(30.0)
+WINDOW = (10, 16)  # height and width, before a visitor's is known
 _NEAREST = 1e-3
 
 Triple = tuple[float, float, float]

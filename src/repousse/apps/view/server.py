@@ -9,14 +9,12 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from repousse.apps.common import InputError
-from repousse.apps.view.eye import FOV, standpoint
+from repousse.apps.view.eye import FOV, WINDOW, standpoint
 from repousse.apps.view.model import Model
 from repousse.apps.view.session import Session
 
 if TYPE_CHECKING:
     import viser
-
-_WINDOW = (10, 16)  # height and width, before a visitor's is known
 
 
 class Page:
@@ -61,7 +59,7 @@ class Page:
             self._server.stop()
 
     def _prepare(self) -> None:
-        eye, target = standpoint(self._model, self._model.up, _WINDOW)
+        eye, target = standpoint(self._model, self._model.up, WINDOW)
         self._server.scene.set_up_direction("+y")
         self._server.initial_camera.position = eye
         self._server.initial_camera.look_at = target

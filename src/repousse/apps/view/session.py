@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repousse.apps.common import first_line
-from repousse.apps.view.eye import FOV, Eye, Triple, standpoint
+from repousse.apps.view.eye import FOV, WINDOW, Eye, standpoint
 from repousse.apps.view.model import Model
 from repousse.apps.view.painter import STAGES, Pace, Painter, Stage, Stopwatch, affordable
 from repousse.apps.view.panel import Panel
@@ -30,7 +30,10 @@ class Session:
         self._left = False
         self._complaint = ""
         self._fitted: tuple[int, int] | None = None  # the window's size, if the visitor has not moved since
-        self._placed: list[Triple] = []  # where the camera may be without the visitor having moved it
+        self._placing = threading.Lock()  # the browser's words come in several threads
+        self._settled = False  # whether the browser has put the camera where it was told to
+        # Where the camera may be without the visitor having moved it: what the browser says may be a little late.
+        self._placed = [standpoint(model, model.up, WINDOW)[0]]
         self._painter = Painter(self._paint, self._failed)
         self._panel = Panel(
             client.gui,
@@ -75,20 +78,25 @@ class Session:
 
     def _moved(self) -> None:
         """The camera or the window has changed. As long as only the window does, the model stays fitted to it."""
-        eye = self._eye()
-        if self._fitted is not None:
-            if all(math.dist(eye.position, place) > 1e-4 for place in self._placed):
-                self._fitted = None
-            elif self._fitted != eye.size:
-                self._place(eye.size)
+        with self._placing:
+            eye = self._eye()
+            if self._fitted is not None:
+                placed = any(math.dist(eye.position, place) < 1e-4 for place in self._placed)
+                if self._settled and not placed:
+                    self._fitted = None
+                elif self._fitted != eye.size:
+                    self._place(eye.size)
+                self._settled |= placed
         self._painter.change()
 
     def _fit(self) -> None:
         """Look at the model from where it is all seen."""
-        eye = self._eye()
-        x, y, z = eye.position
-        self._placed = [(x, y, z)]  # what the browser says may be a little late
-        self._place(eye.size)
+        with self._placing:
+            eye = self._eye()
+            x, y, z = eye.position
+            self._placed.append((x, y, z))
+            self._settled = False
+            self._place(eye.size)
         self._painter.change()
 
     def _place(self, size: tuple[int, int]) -> None:
