@@ -1,10 +1,17 @@
 """Fixtures shared by all tests."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
+
+# Workers of pytest-xdist share the cores among them; with threads of their own they would only wait for each other.
+# Tests of threads ask for the number that they need.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)
 
 # The suite draws the same examples every time, so that it fails for a change and not by chance; `make check-long` looks
 # for new ones.

@@ -19,7 +19,7 @@ EXAMPLES = {
 def test_the_readmes_python_runs(tmp_path, monkeypatch):
     # Breaks if the README shows a call that no longer exists.
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     assert len([line for line in blocks[0].splitlines() if line]) <= 10
     monkeypatch.chdir(tmp_path)
     scope: dict[str, object] = {}

@@ -124,7 +124,6 @@ def test_a_soft_shadow_lies_under_the_model(model: Path) -> None:
     with_ground, without = (drawn(model, ground=ground).astype(int).min(-1) for ground in (True, False))
     darker = without - with_ground
     assert darker.max() > 40 and (darker[:8] <= 1).all() and darker[24:].mean() > 3 * max(darker[:16].mean(), 0.1)
-    assert (drawn(model, elevation=-20.0) == drawn(model, elevation=-20.0, ground=False)).all()
 
 
 def test_up_z_turns_the_model(tmp_path: Path) -> None:
@@ -132,7 +131,7 @@ def test_up_z_turns_the_model(tmp_path: Path) -> None:
     z_up = torus().with_positions(torus().positions[:, [0, 2, 1]] * torch.tensor([1.0, -1.0, 1.0]))
     for name, mesh in (("y", torus()), ("z", z_up)):
         io.save(tmp_path / f"{name}.obj", Mesh(mesh.positions, mesh.faces))
-    same = [drawn(tmp_path / f"{up}.obj", up=up, out=tmp_path / f"{up}.png") for up in "yz"]
+    same = [drawn(tmp_path / f"{up}.obj", up=up, ground=False, out=tmp_path / f"{up}.png") for up in "yz"]
     assert np.abs(same[0].astype(int) - same[1].astype(int)).mean() < 0.5
 
 
@@ -141,7 +140,7 @@ def test_warnings_of_the_reader_are_passed_on(tmp_path: Path, capsys: pytest.Cap
     image = Texture(torch.rand(2, 2, 3))
     io.save(tmp_path / "box.obj", cube().with_materials([Material("wood", base_color_texture=image)]))
     next(tmp_path.glob("box_*.png")).unlink()
-    drawn(tmp_path / "box.obj")
+    drawn(tmp_path / "box.obj", ground=False)
     assert ".png" in capsys.readouterr().err
 
 
@@ -183,5 +182,5 @@ def test_unusable_files_are_one_line(
 def test_bytes_are_a_picture(model: Path) -> None:
     """Breaks if the default name is not made from the model's."""
     assert RenderModel(Path("a/spot.obj.gz")).target == Path("out/render/spot.png")
-    drawn(model)
+    drawn(model, ground=False)
     assert Image.open(bytes_io.BytesIO(model.with_name("picture.png").read_bytes())).format == "PNG"
