@@ -81,7 +81,7 @@ def render(
         image = torch.cat((_over_background(color, opacity, background), opacity), -1)
         image = pool(_estimate(estimate, image, mesh, nearest, backend), supersample)
 
-        share = pool(_covered(nearest), supersample)
+        share = pool(_opacity(nearest, 1.0), supersample)
         inside = 1 / share.clamp(min=0.5 / supersample**2)  # empty pixels stay 0
         # World to camera z is affine: the mean depth is the depth of the mean position.
         row = camera.world_to_camera[..., 2, :].expand(len(share), 4)[:, None]
@@ -110,10 +110,10 @@ def silhouette(
     estimate = _chosen(gradient)
     with torch.autocast(camera.projection.device.type, enabled=False):
         surfaces = _rasterizer("silhouette", mesh, camera, size, supersample, cull, backend).surfaces()
-        through = 1 - _covered(surfaces[0]) * Appearance(mesh, surfaces[0], backend).alpha
+        mask = _opacity(surfaces[0], Appearance(mesh, surfaces[0], backend).alpha)
         for fragments in surfaces[1:]:
-            through = through * (1 - _covered(fragments) * Appearance(mesh, fragments, backend).alpha)
-        image = _estimate(estimate, 1 - through, mesh, surfaces[0], backend)
+            mask = mask + (1 - mask) * _opacity(fragments, Appearance(mesh, fragments, backend).alpha)
+        image = _estimate(estimate, mask, mesh, surfaces[0], backend)
         return pool(image, supersample).squeeze(-1)
 
 
@@ -164,11 +164,6 @@ def _rasterizer(
     return Rasterizer(mesh, positions, samples, cull, backend)
 
 
-def _covered(fragments: ops.Fragments) -> Tensor:
-    """(B, sH, sW, 1): 1 where the sample sees a face."""
-    return (fragments.face_id >= 0).to(fragments.bary.dtype)[..., None]
-
-
 def _shaded(points: Points, shader: Shader, lights: Sequence[Light]) -> tuple[Tensor, Tensor]:
     """Colours times opacity, and opacity (B, sH, sW, 1); both 0 where empty."""
     color = shader(points, lights)
@@ -177,9 +172,16 @@ def _shaded(points: Points, shader: Shader, lights: Sequence[Light]) -> tuple[Te
             f"render: `shader` returned {tuple(color.shape)} for points {tuple(points.color.shape)}. "
             "It must return one colour per sample."
         )
-    # What a shader makes of empty samples may be anything, NaN too.
-    opacity = points.covered.to(color.dtype) * points.alpha
-    return torch.where(points.covered, color, 0) * points.alpha, opacity
+    # What a shader makes of empty samples may be anything, NaN too. A mask that is not broadcast is twice as fast.
+    color = torch.where(points.covered.expand_as(color).contiguous(), color, 0)
+    opaque = not isinstance(points.alpha, Tensor)
+    return color if opaque else color * points.alpha, _opacity(points.fragments, points.alpha)
+
+
+def _opacity(fragments: ops.Fragments, alpha: Tensor | float) -> Tensor:
+    """(B, sH, sW, 1): `alpha`, and 0 where empty."""
+    covered = (fragments.face_id >= 0).to(fragments.bary.dtype)[..., None]
+    return covered * alpha if isinstance(alpha, Tensor) else covered
 
 
 def _chosen(gradient: str | Estimator | None) -> Estimator:
