@@ -73,10 +73,10 @@ def render(
         surfaces = scene.surfaces()
         nearest = surfaces[0]
         points = surface(mesh, camera, nearest, smooth=smooth, supersample=supersample, backend=backend)
-        color, opacity = _shaded(points, shader, lights)
+        color, opacity = _shaded(points, shader, lights), _opacity(nearest, points.alpha)
         for fragments in surfaces[1:]:
             behind = surface(mesh, camera, fragments, smooth=smooth, supersample=supersample, backend=backend)
-            more, alpha = _shaded(behind, shader, lights)
+            more, alpha = _shaded(behind, shader, lights), _opacity(fragments, behind.alpha)
             color, opacity = color + (1 - opacity) * more, opacity + (1 - opacity) * alpha
         image = torch.cat((_over_background(color, opacity, background), opacity), -1)
         image = pool(_estimate(estimate, image, mesh, nearest, backend), supersample)
@@ -164,9 +164,11 @@ def _rasterizer(
     return Rasterizer(mesh, positions, samples, cull, backend)
 
 
-def _shaded(points: Points, shader: Shader, lights: Sequence[Light]) -> tuple[Tensor, Tensor]:
-    """Colours times opacity, and opacity (B, sH, sW, 1); both 0 where empty."""
+def _shaded(points: Points, shader: Shader, lights: Sequence[Light]) -> Tensor:
+    """Colours (B, sH, sW, 3) times opacity, 0 where empty."""
     color = shader(points, lights)
+    if not isinstance(color, Tensor):
+        raise TypeError(f"render: `shader` returned {type(color).__name__} {color!r}, not a tensor of colours.")
     if color.shape != points.color.shape:
         raise ValueError(
             f"render: `shader` returned {tuple(color.shape)} for points {tuple(points.color.shape)}. "
@@ -174,8 +176,7 @@ def _shaded(points: Points, shader: Shader, lights: Sequence[Light]) -> tuple[Te
         )
     # What a shader makes of empty samples may be anything, NaN too. A mask that is not broadcast is twice as fast.
     color = torch.where(points.covered.expand_as(color).contiguous(), color, 0)
-    opaque = not isinstance(points.alpha, Tensor)
-    return color if opaque else color * points.alpha, _opacity(points.fragments, points.alpha)
+    return color * points.alpha if isinstance(points.alpha, Tensor) else color
 
 
 def _opacity(fragments: ops.Fragments, alpha: Tensor | float) -> Tensor:
