@@ -41,6 +41,8 @@ def test_wrong_materials_are_refused(materials: list, ids: object, error: type[E
         ({"emission": (1.0, 0.0, 0.0, 1.0)}, ValueError, "emission"),
         ({"alpha": "half"}, ValueError, '"opaque", "mask" or "blend"'),
         ({"base_color_texture": torch.ones(2, 2, 3)}, TypeError, "Texture"),
+        ({"metallic": torch.ones(2)}, ValueError, "metallic"),
+        ({"roughness": None}, ValueError, "roughness"),
         ({"normal_texture": Texture(torch.ones(2, 2, 4))}, ValueError, "4 channels"),
     ],
 )

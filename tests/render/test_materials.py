@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from repousse.camera import Camera
-from repousse.geometry import Attribute, Material, Mesh, Texture, join
+from repousse.geometry import Attribute, Material, Mesh, Texture, icosphere, join, pack
 from repousse.render import Renderer, render, silhouette
-from repousse.shading import Ambient, Directional, Points, lambert
+from repousse.shading import Ambient, Directional, Points, lambert, pbr
 
 SIZE = (16, 16)
 FRONT = Camera.look_at((0.0, 0.0, 4.0), extent=2.0)  # what it sees is [-1, 1]²
@@ -193,6 +193,77 @@ def test_degenerate_uv_keeps_the_normal() -> None:
     mesh = quad().with_materials([Material(normal_texture=Texture(torch.rand(2, 2, 3)))])
     mesh = mesh.with_attribute("uv", torch.full((4, 2), 0.5))
     torch.testing.assert_close(render(mesh, FRONT, SIZE).normal[0, 8, 8], torch.tensor([0.0, 0.0, 1.0]))
+
+
+@pytest.mark.parametrize("lost", [float("nan"), float("inf")])
+def test_uv_that_is_no_number_spoils_only_its_faces(lost: float) -> None:
+    """Breaks if one broken coordinate reaches, by the tangents, the faces around."""
+    mesh = icosphere(2)
+    uv = mesh.attributes["uv"]
+    broken = torch.where(torch.arange(len(uv.values))[:, None] == 40, lost, uv.values)
+    skin = Material(base_color_texture=Texture(torch.rand(4, 4, 3)), normal_texture=Texture(torch.rand(2, 2, 3)))
+    found, expected = (
+        render(mesh.with_attribute("uv", values, uv.faces).with_materials([skin]), Camera.orbit(3.0, 0.5, views), SIZE)
+        for views in [torch.arange(4.0) * 1.5]
+        for values in (broken, uv.values)
+    )
+    without = ~(uv.faces == 40).any(-1)[found.face_id.clamp(min=0).long()] | (found.face_id < 0)
+    assert not without.all() and found.color[without].isfinite().all()
+    near = (mesh.faces[:, :, None] == mesh.faces[(uv.faces == 40).any(-1)].unique()).any(-1).any(-1)
+    far = ~near[found.face_id.clamp(min=0).long()]
+    torch.testing.assert_close(found.color[far], expected.color[far])
+
+
+@pytest.mark.parametrize(("name", "channels"), [("color", 2), ("uv", 3), ("normal", 2), ("occlusion", 3)])
+def test_attributes_that_cannot_be_meant_are_refused(name: str, channels: int) -> None:
+    """Breaks if an attribute that has another width than its name says is used as far as it goes."""
+    mesh = quad().with_materials([Material(base_color_texture=Texture(torch.rand(2, 2, 3)))])
+    with pytest.raises(ValueError, match=f"{name!r} has {channels} channels"):
+        render(mesh.with_attribute(name, torch.rand(4, channels)), FRONT, SIZE, smooth=True)
+
+
+def test_a_shader_returns_colours() -> None:
+    """Breaks if a shader that forgets to return is told about a missing attribute of None."""
+    with pytest.raises(TypeError, match="returned NoneType"):
+        render(quad(), FRONT, SIZE, shader=lambda points, lights: None)  # type: ignore[arg-type, return-value]
+
+
+def test_packed_meshes_keep_their_materials() -> None:
+    """Breaks if a picture of a pack shows another mesh's textures, or its layers."""
+    glass = painted(icosphere(1), (0.2, 0.4, 0.6, 0.5), alpha="blend")
+    skin = icosphere(2).with_materials([Material(base_color_texture=Texture(torch.rand(5, 3, 3)), roughness=0.3)])
+    meshes = [join([skin, quad(0.5, half=0.5)]), glass, icosphere(1)]
+    camera = Camera.orbit(4.0, 0.3, 0.5)
+    together = render(pack(meshes), camera, SIZE)
+    for i, mesh in enumerate(meshes):
+        torch.testing.assert_close(together.color[i], render(mesh, camera, SIZE).color[0])
+        torch.testing.assert_close(together.mask[i], render(mesh, camera, SIZE).mask[0])
+
+
+def test_a_textured_scene_agrees_with_the_reference() -> None:
+    """Breaks if any step of the line differs between float32 and the float64 specification."""
+    generator = torch.Generator().manual_seed(0)
+
+    def noise(*shape: int) -> Texture:
+        return Texture(torch.rand(shape, generator=generator))
+
+    skin = Material(
+        base_color=(0.9, 0.8, 0.7, 0.8),
+        base_color_texture=noise(16, 8, 4),
+        metallic=0.4,
+        metallic_roughness_texture=noise(7, 5, 3),
+        normal_texture=noise(8, 8, 3),
+        emission=(0.1, 0.2, 0.3),
+        emission_texture=noise(3, 9, 3),
+        alpha="blend",
+    )
+    mesh = join([icosphere(2).with_materials([skin]), painted(quad(0.3), (0.2, 0.9, 0.3))])
+    camera, lights = Camera.orbit(4.0, 0.3, 0.5), [Ambient(0.3), Directional()]
+    found = render(mesh, camera, SIZE, lights=lights, shader=pbr, smooth=True)
+    double = mesh.to(torch.float64), camera.to(torch.float64)
+    expected = render(*double, SIZE, lights=lights, shader=pbr, smooth=True, backend="reference")
+    torch.testing.assert_close(found.color.double(), expected.color, rtol=1e-4, atol=1e-5)
+    assert torch.equal(found.face_id, expected.face_id)
 
 
 def test_textures_need_uv() -> None:

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from repousse.camera import Camera
-from repousse.geometry import cube, icosphere
+from repousse.geometry import Material, Texture, cube, icosphere
 from repousse.render import Renderer, render, silhouette
-from repousse.shading import Ambient, Directional, albedo
+from repousse.shading import Ambient, Directional, albedo, lambert, pbr
 
 SIZE = (24, 32)
 CAMERA = Camera.orbit(4.0, 0.3, 0.5)
@@ -86,12 +86,23 @@ def test_colors_can_be_recovered():
     assert (colors - truth).abs().max() < 0.02
 
 
-@pytest.mark.parametrize("gradient", [None, "kato"])
-def test_the_whole_line_is_one_graph(gradient):
+SKIN = Material(
+    base_color_texture=Texture(torch.rand(4, 8, 3, generator=torch.Generator().manual_seed(0))),
+    normal_texture=Texture(torch.tensor([0.6, 0.5, 0.9]).expand(2, 2, 3).contiguous()),
+)
+METAL = Material(base_color=(0.5, 0.6, 0.7), metallic=0.5, roughness=0.4, emission=(0.1, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("gradient", "materials", "shader"),
+    [(None, [], lambert), ("kato", [], lambert), ("kato", [SKIN], pbr), (None, [SKIN, METAL], pbr)],
+)
+def test_the_whole_line_is_one_graph(gradient, materials, shader):
     # Breaks if anything between mesh and picture decides in Python on data, or leaves the graph.
     mesh = icosphere(1)
+    mesh = mesh.with_materials(materials, (torch.arange(len(mesh.faces)) % len(materials)) if materials else None)
     mesh.topology  # noqa: B018  computed once, outside of the graph
-    renderer = Renderer(SIZE, supersample=2, gradient=gradient)
+    renderer = Renderer(SIZE, supersample=2, gradient=gradient, shader=shader)
     compiled = torch.compile(renderer, fullgraph=True, backend="aot_eager")
     gradients = []
     for draw in (renderer, compiled):

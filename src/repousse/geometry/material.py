@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from typing import Any, Literal
 
 import torch
@@ -105,6 +106,11 @@ class Material:
             if value.ndim != 1 or len(value) not in lengths:
                 wanted = " or ".join(f"({length},)" for length in lengths)
                 raise ValueError(f"Material: `{name}` should be {wanted}, not {tuple(value.shape)}.")
+        for name in ("metallic", "roughness", "normal_scale", "alpha_cutoff"):
+            value = getattr(self, name)
+            if not isinstance(value, Real) and not (isinstance(value, Tensor) and value.numel() == 1):
+                got = tuple(value.shape) if isinstance(value, Tensor) else repr(value)
+                raise ValueError(f"Material: `{name}` should be a number or a tensor with one, not {got}.")
         if self.alpha not in ("opaque", "mask", "blend"):
             raise ValueError(f'Material: `alpha` is "opaque", "mask" or "blend", not {self.alpha!r}.')
 

@@ -15,13 +15,11 @@ Quantity = Tensor | float
 
 
 class Appearance:
-    """The quantities of `Material` at the samples of `fragments`.
+    """The quantities of `Material` at the samples of `fragments`, each computed when it is asked for.
 
     Each is (B, H, W, C) or broadcasts to it; a number where the mesh has no material.
 
-    base_color  float (B, H, W, 3 or 4)  factor x texture x the attribute "color", 0 where nothing is seen
-
-    Raises ValueError if a material has a texture and the mesh no "uv".
+    Raises ValueError if a material has a texture and the mesh no "uv", and for attributes of unusual width.
     """
 
     def __init__(self, mesh: Mesh, fragments: ops.Fragments, backend: Backend) -> None:
@@ -29,17 +27,22 @@ class Appearance:
         self.fragments = fragments
         self.backend: Backend = backend
         self.materials = mesh.materials
-        self._vertex_color = self._colors()
+        names = ", ".join(repr(material.name) for material in self.materials if material.textures())
+        if names and "uv" not in mesh.attributes:
+            raise ValueError(
+                f'render: the materials {names} have textures but the mesh has no attribute "uv". Add one with '
+                "mesh.with_attribute, or use materials without textures."
+            )
         self._material = self._material_seen()
-        self._uv = self._coordinates() if any(m.textures() for m in self.materials) else None
-        self.base_color = self._base_color()
+        self._base_color: Tensor | None = None
+        self._uv: tuple[Tensor, Tensor] | None = None
 
-    def _base_color(self) -> Tensor:
-        color = self._vertex_color
-        for part in (self._textured("base_color_texture", 1.0), self._factor("base_color")):
-            if isinstance(part, Tensor):
-                color = _product(color, part)
-        return color
+    @property
+    def base_color(self) -> Tensor:
+        """(B, H, W, 3 or 4): factor x texture x the attribute "color", 0 where nothing is seen."""
+        if self._base_color is None:  # functools.cached_property would not compile: it takes a lock
+            self._base_color = self._colored()
+        return self._base_color
 
     @property
     def alpha(self) -> Quantity:
@@ -49,8 +52,8 @@ class Appearance:
             return 1.0
         color = self.base_color
         alpha = color[..., 3:] if color.shape[-1] == 4 else torch.ones_like(color[..., :1])
-        cutoff = self._choose([torch.tensor([float(material.alpha_cutoff)]) for material in self.materials], alpha)
-        mode = self._choose([torch.tensor([float(_MODES.index(mode))]) for mode in modes], alpha)
+        cutoff = self._choose([torch.tensor([float(material.alpha_cutoff)]) for material in self.materials])
+        mode = self._choose([torch.tensor([float(_MODES.index(mode))]) for mode in modes])
         masked = (alpha >= cutoff).to(alpha.dtype)
         return torch.where(mode == _MODES.index("blend"), alpha, torch.where(mode == 0, torch.ones_like(alpha), masked))
 
@@ -70,9 +73,8 @@ class Appearance:
     def occlusion(self) -> Quantity:
         """Of the material's texture, times the mesh's attribute "occlusion"."""
         found = self._textured("occlusion_texture", 1.0, channel=0)
-        if "occlusion" in self.mesh.attributes:
-            found = found * self._interpolated(self.mesh.attributes["occlusion"])[..., :1]
-        return found
+        given = usual_attribute(self.mesh, "occlusion")
+        return found if given is None else found * self._interpolated(given)
 
     def bent(self, normal: Tensor) -> Tensor:
         """`normal`, the outward unit normal (B, H, W, 3), turned by the normal map where there is one."""
@@ -85,16 +87,23 @@ class Appearance:
 
     @property
     def double_sided(self) -> Tensor:
-        """bool (B, H, W, 1)."""
-        flags = [torch.tensor([float(material.double_sided)]) for material in self.materials]
-        return self._choose(flags, self._vertex_color) > 0
+        """bool (B, H, W, 1), or (1,) if there is one material."""
+        return self._choose([torch.tensor([float(material.double_sided)]) for material in self.materials]) > 0
 
-    def _colors(self) -> Tensor:
+    def _colored(self) -> Tensor:
+        color = self._vertex_color()
+        for part in (self._textured("base_color_texture", 1.0), self._factor("base_color")):
+            if isinstance(part, Tensor):
+                color = _product(color, part)
+        return color
+
+    def _vertex_color(self) -> Tensor:
         """The attribute "color", white without."""
-        if "color" not in self.mesh.attributes:
+        given = usual_attribute(self.mesh, "color")
+        if given is None:
             covered = (self.fragments.face_id >= 0).to(self.mesh.positions.dtype)[..., None]
             return covered.expand(*covered.shape[:3], 3)
-        color = self._interpolated(self.mesh.attributes["color"])
+        color = self._interpolated(given)
         return color if self.materials else color[..., :3]  # without a material there is no transparency
 
     def _material_seen(self) -> Tensor | None:
@@ -106,32 +115,27 @@ class Appearance:
 
     def _coordinates(self) -> tuple[Tensor, Tensor]:
         """uv (B, H, W, 2) and its derivatives (B, H, W, 2, 2)."""
-        if "uv" not in self.mesh.attributes:
-            names = ", ".join(repr(m.name) for m in self.materials if m.textures())
-            raise ValueError(
-                f'render: the materials {names} have textures but the mesh has no attribute "uv". Add one with '
-                "mesh.with_attribute, or use materials without textures."
-            )
-        uv = self.mesh.attributes["uv"]
-        return ops.interpolate(uv.values, uv.faces, self.fragments, derivatives=True, backend=self.backend)
+        if self._uv is None:
+            uv = usual_attribute(self.mesh, "uv")
+            assert uv is not None  # asked for by textures alone
+            self._uv = ops.interpolate(uv.values, uv.faces, self.fragments, derivatives=True, backend=self.backend)
+        return self._uv
 
     def _interpolated(self, attribute: Attribute) -> Tensor:
         return ops.interpolate(attribute.values, attribute.faces, self.fragments, backend=self.backend)
 
-    def _choose(self, rows: Sequence[Tensor], like: Tensor) -> Tensor:
+    def _choose(self, rows: Sequence[Tensor]) -> Tensor:
         """One row (C,) per material to the samples: (B, H, W, C), or (C,) if there is only one."""
-        table = torch.stack([row.to(like.device, like.dtype) for row in rows])
+        table = torch.stack([row.to(self.mesh.positions) for row in rows])
         return table[0] if self._material is None else table[self._material.clamp(min=0)]
 
     def _factor(self, name: str) -> Quantity:
         if not self.materials:
             return getattr(Material(), name) if name not in ("base_color", "emission") else float(name != "emission")
-        like = self._vertex_color
-        values = [torch.as_tensor(getattr(m, name), dtype=like.dtype, device=like.device) for m in self.materials]
-        rows = [value.reshape(-1) for value in values]
+        rows = [torch.as_tensor(getattr(material, name)).reshape(-1) for material in self.materials]
         if name == "base_color":
             rows = [torch.cat((row, row.new_ones(1))) if len(row) == 3 else row for row in rows]
-        return self._choose(rows, like)
+        return self._choose(rows)
 
     def _textures(self, name: str) -> list[Texture]:
         found = [getattr(material, name) for material in self.materials]
@@ -142,8 +146,7 @@ class Appearance:
         textures = self._textures(name)
         if not textures:
             return missing if isinstance(missing, float) else torch.tensor(missing)
-        assert self._uv is not None
-        uv, derivatives = self._uv
+        uv, derivatives = self._coordinates()
         images = _alike([t.image.to(uv.dtype) for t in textures])
         if self._material is None:
             only = textures[0]
@@ -172,6 +175,19 @@ class Appearance:
         return torch.where(which[..., None] < 0, neutral, found)
 
 
+def usual_attribute(mesh: Mesh, name: str) -> Attribute | None:
+    """One of the attributes that have a meaning, or None; ValueError if it is too wide or narrow for that meaning."""
+    found = mesh.attributes.get(name)
+    if found is not None and found.values.shape[-1] not in _CHANNELS[name]:
+        wanted = " or ".join(map(str, _CHANNELS[name]))
+        raise ValueError(
+            f"render: the attribute {name!r} has {found.values.shape[-1]} channels, it should have {wanted}. "
+            "Store other values under another name."
+        )
+    return found
+
+
+_CHANNELS = {"color": (3, 4), "uv": (2,), "normal": (3,), "occlusion": (1,)}
 _MODES = ("opaque", "mask", "blend")
 _FLAT = (0.5, 0.5, 1.0)  # a normal map that changes nothing
 

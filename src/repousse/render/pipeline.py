@@ -73,15 +73,15 @@ def render(
         surfaces = scene.surfaces()
         nearest = surfaces[0]
         points = surface(mesh, camera, nearest, smooth=smooth, supersample=supersample, backend=backend)
-        color, opacity = _shaded(points, shader, lights)
+        color, opacity = _shaded(points, shader, lights), _opacity(nearest, points.alpha)
         for fragments in surfaces[1:]:
             behind = surface(mesh, camera, fragments, smooth=smooth, supersample=supersample, backend=backend)
-            more, alpha = _shaded(behind, shader, lights)
+            more, alpha = _shaded(behind, shader, lights), _opacity(fragments, behind.alpha)
             color, opacity = color + (1 - opacity) * more, opacity + (1 - opacity) * alpha
         image = torch.cat((_over_background(color, opacity, background), opacity), -1)
         image = pool(_estimate(estimate, image, mesh, nearest, backend), supersample)
 
-        share = pool(_covered(nearest), supersample)
+        share = pool(_opacity(nearest, 1.0), supersample)
         inside = 1 / share.clamp(min=0.5 / supersample**2)  # empty pixels stay 0
         # World to camera z is affine: the mean depth is the depth of the mean position.
         row = camera.world_to_camera[..., 2, :].expand(len(share), 4)[:, None]
@@ -110,10 +110,10 @@ def silhouette(
     estimate = _chosen(gradient)
     with torch.autocast(camera.projection.device.type, enabled=False):
         surfaces = _rasterizer("silhouette", mesh, camera, size, supersample, cull, backend).surfaces()
-        through = 1 - _covered(surfaces[0]) * Appearance(mesh, surfaces[0], backend).alpha
+        mask = _opacity(surfaces[0], Appearance(mesh, surfaces[0], backend).alpha)
         for fragments in surfaces[1:]:
-            through = through * (1 - _covered(fragments) * Appearance(mesh, fragments, backend).alpha)
-        image = _estimate(estimate, 1 - through, mesh, surfaces[0], backend)
+            mask = mask + (1 - mask) * _opacity(fragments, Appearance(mesh, fragments, backend).alpha)
+        image = _estimate(estimate, mask, mesh, surfaces[0], backend)
         return pool(image, supersample).squeeze(-1)
 
 
@@ -164,22 +164,25 @@ def _rasterizer(
     return Rasterizer(mesh, positions, samples, cull, backend)
 
 
-def _covered(fragments: ops.Fragments) -> Tensor:
-    """(B, sH, sW, 1): 1 where the sample sees a face."""
-    return (fragments.face_id >= 0).to(fragments.bary.dtype)[..., None]
-
-
-def _shaded(points: Points, shader: Shader, lights: Sequence[Light]) -> tuple[Tensor, Tensor]:
-    """Colours times opacity, and opacity (B, sH, sW, 1); both 0 where empty."""
+def _shaded(points: Points, shader: Shader, lights: Sequence[Light]) -> Tensor:
+    """Colours (B, sH, sW, 3) times opacity, 0 where empty."""
     color = shader(points, lights)
+    if not isinstance(color, Tensor):
+        raise TypeError(f"render: `shader` returned {type(color).__name__} {color!r}, not a tensor of colours.")
     if color.shape != points.color.shape:
         raise ValueError(
             f"render: `shader` returned {tuple(color.shape)} for points {tuple(points.color.shape)}. "
             "It must return one colour per sample."
         )
-    # What a shader makes of empty samples may be anything, NaN too.
-    opacity = points.covered.to(color.dtype) * points.alpha
-    return torch.where(points.covered, color, 0) * points.alpha, opacity
+    # What a shader makes of empty samples may be anything, NaN too. A mask that is not broadcast is twice as fast.
+    color = torch.where(points.covered.expand_as(color).contiguous(), color, 0)
+    return color * points.alpha if isinstance(points.alpha, Tensor) else color
+
+
+def _opacity(fragments: ops.Fragments, alpha: Tensor | float) -> Tensor:
+    """(B, sH, sW, 1): `alpha`, and 0 where empty."""
+    covered = (fragments.face_id >= 0).to(fragments.bary.dtype)[..., None]
+    return covered * alpha if isinstance(alpha, Tensor) else covered
 
 
 def _chosen(gradient: str | Estimator | None) -> Estimator:

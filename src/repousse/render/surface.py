@@ -6,7 +6,7 @@ from torch import Tensor
 from repousse import ops
 from repousse.camera import Camera
 from repousse.geometry import Mesh, vertex_normals
-from repousse.render.appearance import Appearance, Backend
+from repousse.render.appearance import Appearance, Backend, usual_attribute
 from repousse.shading.points import Points, face_normals_seen, side_seen
 
 
@@ -41,7 +41,7 @@ def surface(
 
 
 def _smooth_normals(mesh: Mesh, fragments: ops.Fragments, backend: Backend) -> Tensor:
-    given = mesh.attributes.get("normal")
+    given = usual_attribute(mesh, "normal")
     if given is None:
         values = vertex_normals(mesh.positions, mesh.faces)
     else:  # directions: files have them of any length

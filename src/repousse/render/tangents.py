@@ -26,6 +26,8 @@ def tangents(mesh: Mesh) -> tuple[Tensor, Tensor]:
     side = torch.sign(u1 * v2 - u2 * v1)
     tangent = (v2 * e1 - v1 * e2) * side  # times |area in uv|: no division, degenerate faces add nothing
     per_face = torch.cat((tangent, side.expand(*tangent.shape[:-1], 1)), -1)
+    # A face whose uv is not a number should not spoil those around it.
+    per_face = torch.where(per_face.isfinite().all(-1, keepdim=True), per_face, 0)
     vertices, count = _vertices(mesh.faces, uv)
     sums = per_face.new_zeros(*per_face.shape[:-2], count, 4)
     for corner in range(3):

@@ -96,9 +96,9 @@ def face_normals_seen(mesh: Mesh, fragments: Fragments, backend: Literal["native
 
 def side_seen(fragments: Fragments, dtype: torch.dtype) -> Tensor:
     """(B, H, W, 1): -1 where the sample shows a face that is turned away from the camera, else 1."""
-    ids = fragments.face_id
-    behind = (fragments.facing < 0).expand(len(ids), -1).gather(1, ids.clamp(min=0).flatten(1).long())
-    return (1 - 2 * behind.to(dtype)).view(*ids.shape, 1)
+    side = 1 - 2 * (fragments.facing < 0).to(dtype)
+    ids = fragments.face_id.clamp(min=0).flatten(1).long()
+    return side.expand(len(ids), -1).gather(1, ids).view(*fragments.face_id.shape, 1)
 
 
 def _given(value: _T | None, name: str) -> _T:
