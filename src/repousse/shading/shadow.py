@@ -27,6 +27,7 @@ LEAST_BIAS, MOST_BIAS = 0.25, 4.0  # in widths of a texel
 STEEPEST = 32.0  # slope up to which planes are followed: light that falls at 2 degrees
 NEAR = 1e-4  # of the distance to the farthest vertex: what is nearer to a lamp casts no shadow
 MAX_SIZE, MAX_SOFTNESS = 8192, 8
+BLOCK = 2**17  # points
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,11 @@ class Shadowed(Light):
         maps = torch.stack([_depth_map(mesh, views, k, self.size) for k in range(views.axes.shape[1])], 1)
         known = points.mesh is not None and points.fragments is not None
         normal = points.face_normal if known else points.normal
-        return _compare(maps, views, points.position.float(), normal.float(), self.softness).to(points.position.dtype)
+        # In parts that stay in the cache: many passes are made over each point.
+        rows = max(1, BLOCK // (points.position.shape[0] * points.position.shape[2]))
+        parts = zip(points.position.float().split(rows, 1), normal.float().split(rows, 1), strict=True)
+        found = torch.cat([_compare(maps, views, *part, self.softness) for part in parts], 1)
+        return found.to(points.position.dtype)
 
 
 def _check_whole(name: str, value: int, least: int, most: int) -> None:
@@ -220,17 +225,21 @@ def _compare(maps: Tensor, views: _Views, position: Tensor, normal: Tensor, soft
     column, row = (c.clamp(-softness - 2, size + softness + 1) for c in (column, row))
     left, top = column.floor() - softness, row.floor() - softness
     first = (torch.arange(len(maps), device=maps.device)[:, None, None] * maps.shape[1] + view) * size
-    taps, lit, all_lit = range(2 * softness + 2), torch.zeros_like(z), torch.zeros_like(z)
+    taps = range(2 * softness + 2)
+    places = [(left + j).long().clamp(0, size - 1) for j in taps]
+    offsets = [slope * nx * (left + j - column) for j in taps]
+    widths = [_share(column, j, taps[-1]) for j in taps]
+    lit, all_lit, width = torch.zeros_like(z), torch.zeros_like(z), sum(widths, torch.zeros_like(z))
     for i in taps:
         line = (first + (top + i).long().clamp(0, size - 1)) * size
         height = z + slope * ny * (top + i - row)
+        shown = torch.zeros_like(z)
         for j in taps:
-            depth = maps.view(-1)[line + (left + j).long().clamp(0, size - 1)]
-            shown = height + slope * nx * (left + j - column) <= depth
-            share = _share(column, j, taps[-1]) * _share(row, i, taps[-1])
-            lit += shown * share
-            all_lit += share
-    return (lit / all_lit)[..., None]  # exactly 1 where nothing hides the light
+            shown += (height + offsets[j] <= maps.view(-1)[line + places[j]]) * widths[j]
+        share = _share(row, i, taps[-1])
+        lit += shown * share
+        all_lit += width * share
+    return (lit / all_lit)[..., None]  # exactly 1 where nothing hides the light: both are the same sum
 
 
 def _share(centre: Tensor, tap: int, last: int) -> Tensor | float:
