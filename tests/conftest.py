@@ -3,20 +3,23 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Workers of pytest-xdist share the cores among them; with threads of their own they would only wait for each other.
 # Tests of threads ask for the number that they need.
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
 
+# No test fails for being slow.
+patient: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 # The suite draws the same examples every time, so that it fails for a change and not by chance; `make check-long` looks
 # for new ones.
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("explore", derandomize=False)
+settings.register_profile("repeatable", derandomize=True, **patient)
+settings.register_profile("explore", derandomize=False, **patient)
 settings.load_profile("repeatable")
 
 # Scenes and helpers of the ops' tests (`ops_scenes`, `ops_everywhere`) serve other folders too.
