@@ -82,7 +82,7 @@ class Ground:
         spots = torch.stack((x, torch.zeros_like(x), z), -1)[None] * self.half + self.foot
         up = torch.tensor([0.0, 1.0, 0.0]).expand_as(spots)
         self.spots = Points(spots, up, torch.ones_like(spots))
-        self.sky = self._arriving(_around((0.0, 1.0, 0.0), 1.3, self.SKY), 128)
+        self.sky = self._arriving(_around((0.0, 1.0, 0.0), 1.3, self.SKY), 64)
 
     def light(self, camera: Camera, azimuth: float, size: tuple[int, int]) -> Tensor:
         """The share of the light that arrives, seen by the camera: float (H, W, 1), 1 where nothing is shut out.
@@ -91,7 +91,7 @@ class Ground:
         """
         if float(camera.position[0, 1]) <= float(self.foot[1]):
             return torch.ones(*size, 1)
-        sun = self._arriving(_around(_direction(azimuth + KEY[0], KEY[1]), 0.12, self.SUN), 384)
+        sun = self._arriving(_around(_direction(azimuth + KEY[0], KEY[1]), 0.12, self.SUN), 192)
         shade = 0.5 * self.sky + 0.5 * sun
         # Where the grid ends nothing is to be seen, whatever long shadows still lie there.
         distance = (self.spots.position[0] - self.foot).norm(dim=-1, keepdim=True) / self.half
@@ -106,7 +106,7 @@ class Ground:
         """The share of the light from `directions` that reaches each cell, (CELLS, CELLS, 1)."""
         total, most = torch.zeros(self.CELLS, self.CELLS, 1), 0.0
         for direction in directions:
-            light = Shadowed(Directional(direction), mesh=self.mesh, size=texels, softness=3)
+            light = Shadowed(Directional(direction), mesh=self.mesh, size=texels, softness=1)
             total += direction[1] * light.visibility(self.spots)[0]
             most += direction[1]
         return total / most

@@ -49,10 +49,12 @@ def _lit(ray: Rays, normal: Tensor, view: Tensor, matt: Tensor, mirror: Tensor, 
     half = unit(ray.direction + view)
     to_light, to_view = facing(normal, ray.direction), facing(normal, view)
     fresnel = mirror + (1 - mirror) * (1 - facing(view, half)) ** 5
-    # |n x h|² + (alpha n . h)² is (n . h)² (alpha² - 1) + 1 without the loss of digits at its peak.
-    across, along = torch.linalg.cross(normal, half.expand_as(normal)), facing(normal, half)
-    square = alpha * alpha
-    spread = dot(across, across) + square * along * along
+    # |n x h|² + (alpha n . h)² is (n . h)² (alpha² - 1) + 1 without the loss of digits at its peak; with d = |n - h|,
+    # |n x h|² is d² (1 - d² / 4) and n . h is 1 - d² / 2.
+    apart = normal - half
+    gap = dot(apart, apart)
+    along, square = (1 - gap / 2).clamp(min=0), alpha * alpha
+    spread = gap * (1 - gap / 4) + square * along * along
     distribution = square / (spread * spread).clamp(min=torch.finfo(spread.dtype).tiny)  # times pi
     shadowed = distribution * _smith(to_light, square) * _smith(to_view, square)
     return ray.strength * to_light * ((1 - fresnel) * matt + fresnel * shadowed)
