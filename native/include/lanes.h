@@ -13,7 +13,8 @@
 #define RP_JOIN(a, b) RP_JOIN2(a, b)
 // An exported kernel: its name ends in the instruction set.
 #define RP_KERNEL(name) extern "C" __attribute__((visibility("default"))) int64_t RP_JOIN(name, RP_ISA)
-#define RP_INLINE inline __attribute__((always_inline))
+#define RP_ALWAYS_INLINE __attribute__((always_inline))
+#define RP_INLINE inline RP_ALWAYS_INLINE
 
 namespace rp::RP_ISA {
 
@@ -144,21 +145,25 @@ template <class Vector, class Scalar>
 RP_INLINE Vector load_quads(const Scalar* const* quads) {
   return load_quads_at<Vector>([&](int i) { return quads[i]; });
 }
-template <class Vector, class Scalar>
-RP_INLINE void store_quads(Scalar* const* quads, Vector value) {
+template <class Vector, class Address>
+RP_INLINE void store_quads_at(Address&& address, Vector value) {
 #if RP_LANES == 16
   const __m512i all = reinterpret_cast<__m512i>(value);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(quads[0]), _mm512_castsi512_si128(all));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(quads[1]), _mm512_extracti32x4_epi32(all, 1));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(quads[2]), _mm512_extracti32x4_epi32(all, 2));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(quads[3]), _mm512_extracti32x4_epi32(all, 3));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(address(0)), _mm512_castsi512_si128(all));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(address(1)), _mm512_extracti32x4_epi32(all, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(address(2)), _mm512_extracti32x4_epi32(all, 2));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(address(3)), _mm512_extracti32x4_epi32(all, 3));
 #elif RP_LANES == 8
   const __m256i all = reinterpret_cast<__m256i>(value);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(quads[0]), _mm256_castsi256_si128(all));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(quads[1]), _mm256_extracti128_si256(all, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(address(0)), _mm256_castsi256_si128(all));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(address(1)), _mm256_extracti128_si256(all, 1));
 #else
-  store(quads[0], value);
+  store(address(0), value);
 #endif
+}
+template <class Vector, class Scalar>
+RP_INLINE void store_quads(Scalar* const* quads, Vector value) {
+  store_quads_at([&](int i) { return quads[i]; }, value);
 }
 
 // Four vectors as 4x4 blocks (one per quad), each transposed.
@@ -186,6 +191,29 @@ RP_INLINE void transpose(Floats (&m)[4]) {
   m[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
   m[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
   m[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+#endif
+}
+
+// Number `index` of each quad, in all four places of the quad.
+template <int index, class Vector>
+RP_INLINE Vector spread(Vector value) {
+#if RP_LANES == 16
+  return reinterpret_cast<Vector>(_mm512_permute_ps(reinterpret_cast<__m512>(value), index * 0x55));
+#elif RP_LANES == 8
+  return reinterpret_cast<Vector>(_mm256_permute_ps(reinterpret_cast<__m256>(value), index * 0x55));
+#else
+  return __builtin_shufflevector(value, value, index, index, index, index);
+#endif
+}
+
+// (a2 b0 b1 b2) of each quad.
+RP_INLINE Floats last_then_three(Floats a, Floats b) {
+#if RP_LANES == 16
+  return reinterpret_cast<Floats>(_mm512_shuffle_ps(_mm512_shuffle_ps(a, b, 0x0a), b, 0x98));
+#elif RP_LANES == 8
+  return reinterpret_cast<Floats>(_mm256_shuffle_ps(_mm256_shuffle_ps(a, b, 0x0a), b, 0x98));
+#else
+  return __builtin_shufflevector(a, b, 2, 4, 5, 6);
 #endif
 }
 
@@ -233,16 +261,14 @@ RP_INLINE Columns gather_rows(const float* const* rows) {
   return gather_rows_at([&](int i) { return rows[i]; });
 }
 
-// Row i goes to to[4 * i].
+// Row i goes to to[4 * i]: `m[j]` holds rows j, 4 + j and so on.
+RP_INLINE void store_row_quads(float* to, const Floats (&m)[4]) {
+  for (int j = 0; j < 4; ++j) store_quads_at([&](int q) { return to + 4 * (4 * q + j); }, m[j]);
+}
 RP_INLINE void store_rows(float* to, const Columns& columns) {
-  constexpr int kQuads = kLanes / 4;
   Floats m[4] = {columns.x, columns.y, columns.z, columns.w};
   transpose(m);
-  for (int j = 0; j < 4; ++j) {
-    float* quads[kQuads];
-    for (int q = 0; q < kQuads; ++q) quads[q] = to + 4 * (4 * q + j);
-    store_quads(quads, m[j]);
-  }
+  store_row_quads(to, m);
 }
 
 }  // namespace rp::RP_ISA

@@ -63,33 +63,57 @@ struct PixelBlock {
   // are read at each pixel, so the end of the tensor needs care.
   template <int count>
   RP_INLINE Columns read_channels(const float* image, int64_t channels, int64_t channel, const float* end) const {
-    const float* lanes[kLanes];
-    if (kWhole && image + pixel(kLanes - 1) * channels + channel + 4 <= end) {
-      const float *at = image + first * channels + channel, *rows[kBlockHeight];
-      for (int y = 0; y < kBlockHeight; ++y) rows[y] = at + y * width * channels;
-      return gather_rows_at([&](int lane) { return rows[lane / kBlockWidth] + lane % kBlockWidth * channels; });
-    }
-    float copies[kLanes][4];
-    for (int lane = 0; lane < kLanes; ++lane) {
-      for (int c = 0; c < 4; ++c)
-        copies[lane][c] = c < count && inside(lane) ? image[pixel(lane) * channels + channel + c] : 0.0f;
-      lanes[lane] = copies[lane];
-    }
-    return gather_rows(lanes);
+    Floats m[4];
+    read_quads<count>(image, channels, channel, end, m);
+    transpose(m);
+    return {m[0], m[1], m[2], m[3]};
   }
 
   template <int count>
   RP_INLINE void write_channels(float* image, int64_t channels, int64_t channel, const Columns& value) const {
+    Floats m[4] = {value.x, value.y, value.z, value.w};
+    transpose(m);
+    write_quads<count>(image, channels, channel, m);
+  }
+
+  // The same without transposing: quads[x] holds the pixels of the block's column x, four numbers of each.
+  template <int count>
+  RP_INLINE void read_quads(const float* image, int64_t channels, int64_t channel, const float* end,
+                            Floats (&quads)[4]) const {
+    if (kWhole && image + pixel(kLanes - 1) * channels + channel + 4 <= end) {
+      const float *at = image + first * channels + channel, *rows[kBlockHeight];
+      for (int y = 0; y < kBlockHeight; ++y) rows[y] = at + y * width * channels;
+      for (int x = 0; x < kBlockWidth; ++x)
+        quads[x] = load_quads_at<Floats>([&](int y) { return rows[y] + x * channels; });
+      return;
+    }
+    float copies[kLanes][4];
+    for (int lane = 0; lane < kLanes; ++lane)
+      for (int c = 0; c < 4; ++c)
+        copies[lane][c] = c < count && inside(lane) ? image[pixel(lane) * channels + channel + c] : 0.0f;
+    for (int x = 0; x < kBlockWidth; ++x)
+      quads[x] = load_quads_at<Floats>([&](int y) { return copies[y * kBlockWidth + x]; });
+  }
+
+  template <int count>
+  RP_INLINE void write_quads(float* image, int64_t channels, int64_t channel, const Floats (&quads)[4]) const {
     if constexpr (kWhole && count == 3)
-      if (channels == 3) return write_triples(image, value);
-    float quads[4 * kLanes];
-    store_rows(quads, value);
+      if (channels == 3) return write_triples(image, quads);
+    float rows[4 * kLanes];
+    store_row_quads(rows, quads);
     for (int y = 0; y < kBlockHeight; ++y) {
       float* out = image + (first + y * width) * channels + channel;
       for (int x = 0; x < kBlockWidth; ++x)
         if (inside(y * kBlockWidth + x))
-          std::memcpy(out + x * channels, quads + 4 * (y * kBlockWidth + x), count * sizeof(float));
+          std::memcpy(out + x * channels, rows + 4 * (y * kBlockWidth + x), count * sizeof(float));
     }
+  }
+
+  // Asks for the pixels of the block below, to read or to write them.
+  template <bool kWrite>
+  RP_INLINE void prefetch_below(const float* image, int64_t channels) const {
+    for (int y = kBlockHeight; y < 2 * kBlockHeight; ++y)
+      __builtin_prefetch(image + (first + y * width) * channels, kWrite ? 1 : 0);
   }
 
   // An image of two channels.
@@ -125,20 +149,15 @@ struct PixelBlock {
   }
 
  private:
-  // An image of three channels: pixels are stored as four numbers, the fourth of which the next pixel overwrites; only
-  // the last of a row is cut.
-  RP_INLINE void write_triples(float* image, const Columns& value) const {
-    Floats pixels[4] = {value.x, value.y, value.z, value.w};
-    transpose(pixels);
-    float* out[kBlockHeight];
-    for (int y = 0; y < kBlockHeight; ++y) out[y] = image + 3 * (first + y * width);
-    for (int x = 0; x < 3; ++x) {
-      store_quads(out, pixels[x]);
-      for (float*& row : out) row += 3;
-    }
-    float last[kLanes];
-    store(last, pixels[3]);
-    for (int y = 0; y < kBlockHeight; ++y) std::memcpy(out[y], last + 4 * y, 3 * sizeof(float));
+  // An image of three channels: pixels are stored as four numbers, the fourth of which the next pixel overwrites; the
+  // last of a row goes after the number before it.
+  RP_INLINE void write_triples(float* image, const Floats (&pixels)[4]) const {
+    float* const out = image + 3 * first;
+    const auto to = [&](int number) { return [=, this](int y) { return out + 3 * y * width + number; }; };
+    store_quads_at(to(0), pixels[0]);
+    store_quads_at(to(3), pixels[1]);
+    store_quads_at(to(6), pixels[2]);
+    store_quads_at(to(8), last_then_three(pixels[2], pixels[3]));
   }
 };
 
@@ -193,6 +212,15 @@ RP_INLINE void set_corners(const Projected* projected, const int32_t* face, Mask
     corners.zeta[i] = blend(mask, splat(p.zeta), corners.zeta[i]);
     corners.r[i] = blend(mask, splat(p.r), corners.r[i]);
   }
+}
+
+// Calls body(integral_constant<int, x>) for the columns of a block.
+template <class Body>
+RP_INLINE void for_each_column(Body&& body) {
+  body(std::integral_constant<int, 0>{});
+  body(std::integral_constant<int, 1>{});
+  body(std::integral_constant<int, 2>{});
+  body(std::integral_constant<int, 3>{});
 }
 
 }  // namespace rp::RP_ISA

@@ -113,14 +113,15 @@ struct Stretch {
   }
 };
 
-// Four texels of one level, per pixel.
+// Four texels of one level, per pixel: bottom left, bottom right, top left, top right.
 struct Taps {
-  Ints level, texel[4];  // bottom left, bottom right, top left, top right; numbers of texels, from the top left
+  Ints level, texel[4];  // numbers of texels, from the top left
+  Ints offset[4];        // the same in numbers of floats
   Floats across, up;     // weights of what is right and of what is on top
   Floats width, height;  // of the level
 };
 
-RP_INLINE void set_taps(const Image& image, Ints level, const Wrapped& u, const Wrapped& v, Taps& t) {
+RP_INLINE void set_taps(const Image& image, int64_t channels, Ints level, const Wrapped& u, const Wrapped& v, Taps& t) {
   const Ints width = max(splat(image.width) >> level, splat(1)), height = max(splat(image.height) >> level, splat(1));
   const Neighbours x = neighbours(u, width, image.wrap_u == kRepeat, image.nearest);
   const Neighbours y = neighbours(v, height, image.wrap_v == kRepeat, image.nearest);
@@ -130,6 +131,7 @@ RP_INLINE void set_taps(const Image& image, Ints level, const Wrapped& u, const 
   t.texel[1] = bottom + x.high;
   t.texel[2] = top + x.low;
   t.texel[3] = top + x.high;
+  for (int tap = 0; tap < 4; ++tap) t.offset[tap] = t.texel[tap] * static_cast<int32_t>(channels);
   t.across = x.part;
   t.up = y.part;
   t.width = to_float(width);

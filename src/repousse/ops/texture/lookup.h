@@ -20,14 +20,14 @@ struct Inputs {
 };
 
 struct Footprint {
-  Taps taps[2];              // on the finer and on the coarser level
+  Taps taps[2];  // on the finer and on the coarser level
+  Wrapped u, v;
   Floats mix, level_slope;   // see MipLevel
-  Floats slope_u, slope_v;   // see Wrapped
   Columns by_derivative;     // of the level, unclamped
   Ints seen, lost, nearest;  // shows an image; its uv has no place on it; its image is not filtered
-  Ints readable;             // texels of level 0 up to this one can be read as four numbers
   const Image* image;        // null if the pixels show several
   bool even;                 // all pixels read the same two levels of one image
+  bool last;                 // some texel has too few numbers behind it to be read as four
   Ints image_id;
 };
 
@@ -45,16 +45,25 @@ RP_INLINE Columns level_by_derivative(const Stretch& s, const Image& image) {
   return {s.d.x * column * width, s.d.y * row * width, s.d.z * column * height, s.d.w * row * height};
 }
 
-// All pixels of a block, as if they all showed image `id`. (Written in place: a footprint is some kilobytes.)
+// Only the last texels of the tensor have too few numbers behind them; mipmaps have slack.
+RP_INLINE bool reads_last(const Image& image, int64_t channels, const Taps& t) {
+  const int64_t readable = (image.readable - 4) / channels - (image.readable < 4);
+  const Ints most = max(max(t.texel[0], t.texel[1]), max(t.texel[2], t.texel[3]));
+  return bits((most > static_cast<int32_t>(std::min<int64_t>(readable, INT32_MAX))) & (t.level == 0)) != 0;
+}
+
+// The places of all pixels of a block, as if they all showed image `id`, and between which levels they are. (Written in
+// place: a footprint is some kilobytes.)
 template <class Block>
-RP_INLINE void footprint_on(const Inputs& in, int32_t id, const Block& block, int64_t picture, Footprint& f) {
+RP_INLINE void set_places(const Inputs& in, int32_t id, const Block& block, int64_t picture, Footprint& f) {
   const Image& image = in.images[id];
   const int64_t first = picture * in.pixels();
   Floats u, v;
   block.read_pairs(in.uv + 2 * first, u, v);
-  Wrapped at_u = wrapped(u, image.wrap_u), at_v = wrapped(v, image.wrap_v);
-  f.lost = (at_u.value != at_u.value) | (at_v.value != at_v.value);
-  for (Floats* value : {&at_u.value, &at_u.rest, &at_v.value, &at_v.rest}) *value = select(f.lost, Floats{}, *value);
+  f.u = wrapped(u, image.wrap_u);
+  f.v = wrapped(v, image.wrap_v);
+  f.lost = (f.u.value != f.u.value) | (f.v.value != f.v.value);
+  for (Floats* value : {&f.u.value, &f.u.rest, &f.v.value, &f.v.rest}) *value = select(f.lost, Floats{}, *value);
   MipLevel level{Ints{}, Floats{}, Floats{}};
   if (in.by_derivative) f.by_derivative = {Floats{}, Floats{}, Floats{}, Floats{}};
   if (image.last > 0 && in.derivatives) {
@@ -65,37 +74,47 @@ RP_INLINE void footprint_on(const Inputs& in, int32_t id, const Block& block, in
   } else if (image.last > 0 && in.level) {
     level = given_level(block.template read<Floats>(in.level + first, 0.0f), image.last);
   }
-  set_taps(image, level.fine, at_u, at_v, f.taps[0]);
-  set_taps(image, min(level.fine + 1, splat(image.last)), at_u, at_v, f.taps[1]);
+  f.taps[0].level = level.fine;
   f.mix = level.mix;
   f.level_slope = level.slope;
-  f.slope_u = at_u.slope;
-  f.slope_v = at_v.slope;
   f.seen = f.nearest = Ints{};
   if (image.nearest) f.nearest -= 1;
-  const int64_t readable = (image.readable - 4) / in.channels - (image.readable < 4);
-  f.readable = splat(static_cast<int32_t>(std::min<int64_t>(readable, INT32_MAX)));
   f.image = &image;
   f.image_id = splat(id);
-  f.even = bits(level.fine == splat(level.fine[0])) == kAllLanes;
+}
+
+// The texels around these places.
+RP_INLINE void set_texels(const Inputs& in, Footprint& f) {
+  const Image& image = *f.image;
+  const Ints fine = f.taps[0].level;
+  set_taps(image, in.channels, fine, f.u, f.v, f.taps[0]);
+  set_taps(image, in.channels, min(fine + 1, splat(image.last)), f.u, f.v, f.taps[1]);
+  f.even = bits(fine == splat(fine[0])) == kAllLanes;
+  f.last = reads_last(image, in.channels, f.taps[0]) || reads_last(image, in.channels, f.taps[1]);
 }
 
 RP_INLINE void merge(const Inputs& in, Mask mask, const Footprint& from, Footprint& to) {
   const auto take = [&](auto... members) { ((to.*members = blend(mask, from.*members, to.*members)), ...); };
-  take(&Footprint::mix, &Footprint::level_slope, &Footprint::slope_u, &Footprint::slope_v);
-  take(&Footprint::seen, &Footprint::lost, &Footprint::nearest, &Footprint::readable, &Footprint::image_id);
+  take(&Footprint::mix, &Footprint::level_slope);
+  take(&Footprint::seen, &Footprint::lost, &Footprint::nearest, &Footprint::image_id);
   for (auto column : {&Columns::x, &Columns::y, &Columns::z, &Columns::w})
     if (in.by_derivative) to.by_derivative.*column = blend(mask, from.by_derivative.*column, to.by_derivative.*column);
+  to.u.slope = blend(mask, from.u.slope, to.u.slope);
+  to.v.slope = blend(mask, from.v.slope, to.v.slope);
   for (int i = 0; i < 2; ++i) {
     const Taps& a = from.taps[i];
     Taps& b = to.taps[i];
     for (auto member : {&Taps::across, &Taps::up, &Taps::width, &Taps::height})
       b.*member = blend(mask, a.*member, b.*member);
     b.level = blend(mask, a.level, b.level);
-    for (int tap = 0; tap < 4; ++tap) b.texel[tap] = blend(mask, a.texel[tap], b.texel[tap]);
+    for (int tap = 0; tap < 4; ++tap) {
+      b.texel[tap] = blend(mask, a.texel[tap], b.texel[tap]);
+      b.offset[tap] = blend(mask, a.offset[tap], b.offset[tap]);
+    }
   }
   to.image = nullptr;
   to.even = false;
+  to.last |= from.last;
 }
 
 template <class Block>
@@ -111,104 +130,74 @@ __attribute__((noinline)) void add_other_images(const Inputs& in, const Block& b
   for_each_face(ids, [&](int32_t id, Mask mask) {
     if (id == first) return;
     Footprint other;
-    footprint_on(in, id, block, picture, other);
+    set_places(in, id, block, picture, other);
+    set_texels(in, other);
     other.seen = ids == splat(id);
     merge(in, mask, other, f);
   });
 }
 
+// The image that each pixel shows, -1 for none.
 template <class Block>
-RP_INLINE void set_footprint(const Inputs& in, const Block& block, int64_t picture, Footprint& f) {
-  Ints ids = splat(in.image_count == 1 ? 0 : static_cast<int32_t>(picture)), seen = inside(block);
-  if (in.which) {
-    ids = block.template read<Ints>(in.which + picture * in.pixels(), -1);
-    ids = select(ids < in.image_count, ids, splat(-1));
-    seen = ids == splat(std::max(ids[0], 0));
-  }
-  footprint_on(in, std::max(ids[0], 0), block, picture, f);
-  f.seen = seen;
-  if (in.which && bits(ids == splat(ids[0])) != kAllLanes) add_other_images(in, block, picture, ids, f);
+RP_INLINE Ints shown_images(const Inputs& in, const Block& block, int64_t picture) {
+  if (!in.which) return splat(in.image_count == 1 ? 0 : static_cast<int32_t>(picture));
+  const Ints ids = block.template read<Ints>(in.which + picture * in.pixels(), -1);
+  return select(ids < in.image_count, ids, splat(-1));
 }
 
-// Calls body(address), where address(lane) is that of a pixel's texel, in memory with `stride` numbers per texel.
-// One of four taps of a level: 0 finer, 1 coarser.
-template <class Levels, class Body>
-RP_INLINE void with_addresses(const Inputs& in, const Footprint& f, int level, int tap, int64_t stride, Levels levels,
-                              Body&& body) {
-  const Taps& t = f.taps[level];
-  alignas(64) int32_t offset[kLanes];
-  store(offset, t.texel[tap] * static_cast<int32_t>(stride));
-  if (__builtin_expect(f.even, 1)) {
-    auto* const first = (f.image->*levels)[t.level[0]];
-    return body([&](int lane) { return first + offset[lane]; });
-  }
-  body([&](int lane) { return (in.images[f.image_id[lane]].*levels)[t.level[lane]] + offset[lane]; });
+// A footprint is made in two steps, each of them a long chain of operations: so that several blocks are under way at
+// once, the steps are done for some blocks each.
+template <class Block>
+RP_INLINE void begin_footprint(const Inputs& in, const Block& block, int64_t picture, Footprint& f) {
+  const int32_t first = std::max(shown_images(in, block, picture)[0], 0);
+  block.template prefetch_below<false>(in.uv + 2 * picture * in.pixels(), 2);
+  if (in.derivatives) block.template prefetch_below<false>(in.derivatives + 4 * picture * in.pixels(), 4);
+  set_places(in, first, block, picture, f);
 }
 
-// The four texels of each pixel: four numbers each from `channel` on, of which `count` are meant.
-template <int count>
-RP_INLINE void gather(const Inputs& in, const Footprint& f, int level, int64_t channel, Columns (&texels)[4]) {
-  const Taps& t = f.taps[level];
-  const Ints most = max(max(t.texel[0], t.texel[1]), max(t.texel[2], t.texel[3]));
-  // Only the last texels of the tensor have too few numbers behind them.
-  const bool last = bits((most > f.readable) & (t.level == 0)) != 0;
-  for (int tap = 0; tap < 4; ++tap)
-    with_addresses(in, f, level, tap, in.channels, &Image::texels, [&](auto address) {
-      if (__builtin_expect(!last, 1)) {
-        texels[tap] = gather_rows_at([&](int lane) { return address(lane) + channel; });
-        return;
-      }
-      float copies[kLanes][4] = {};
-      for (int lane = 0; lane < kLanes; ++lane)
-        std::memcpy(copies[lane], address(lane) + channel, count * sizeof(float));
-      texels[tap] = gather_rows_at([&](int lane) { return copies[lane]; });
-    });
+template <class Block>
+RP_INLINE void end_footprint(const Inputs& in, const Block& block, int64_t picture, Footprint& f) {
+  set_texels(in, f);
+  f.seen = inside(block);
+  if (!in.which) return;
+  const Ints ids = shown_images(in, block, picture);
+  f.seen = ids == f.image_id;
+  if (bits(ids == splat(ids[0])) != kAllLanes) add_other_images(in, block, picture, ids, f);
 }
 
-// Asks for one texel of each pixel on each level, before they are needed.
-template <class Levels>
-RP_INLINE void prefetch(const Footprint& f, int64_t stride, Levels levels) {
-  if (!f.even) return;
-  const bool deep = is_deep(f);
-  for (int level = 0; level < (deep ? 2 : 1); ++level)
-    for (int tap = 0; tap < 4; tap += 2) {
-      int32_t offset[kLanes];
-      store(offset, f.taps[level].texel[tap] * static_cast<int32_t>(stride));
-      const float* const first = (f.image->*levels)[f.taps[level].level[0]];
-      for (int lane = 0; lane < kLanes; ++lane) __builtin_prefetch(first + offset[lane], 1);
-    }
-}
-
-// Goes through the blocks of a band of rows. Of some blocks at a time, first the footprints are made by
-// prepare(block, footprint), which may ask for memory, then use(block, footprint) is called.
+// Goes through the blocks of a band of rows that are `wanted`: of some at a time, first the footprints are made, and
+// prefetch(footprint) may ask for memory; then use(block, footprint) is called. `prefetch` must always be inlined: gcc
+// drops calls of functions that do nothing but ask for memory.
 constexpr int kBandRows = 32, kAhead = 4;
 
-template <class Prepare, class Use>
-RP_INLINE void for_each_block_of_band(int band, int width, int height, Prepare&& prepare, Use&& use) {
-  const int row_begin = band * kBandRows, row_end = std::min(row_begin + kBandRows, height);
+template <class Wanted, class Prefetch, class Use>
+RP_INLINE void for_each_footprint(const Inputs& in, int64_t picture, int band, Wanted&& wanted, Prefetch&& prefetch,
+                                  Use&& use) {
+  const int row_begin = band * kBandRows, row_end = std::min(row_begin + kBandRows, in.height);
   Footprint footprints[kAhead];
   for (int row = row_begin; row < row_end; row += kBlockHeight)
-    for (int column = 0; column < width;) {
-      const int whole = row + kBlockHeight <= height ? std::min((width - column) / kBlockWidth, kAhead) : 0;
-      const auto block = [&](int i) { return PixelBlock<true>(column + i * kBlockWidth, row, width, height); };
-      for (int i = 0; i < whole; ++i) prepare(block(i), footprints[i]);
-      for (int i = 0; i < whole; ++i) use(block(i), footprints[i]);
-      column += whole * kBlockWidth;
-      if (whole) continue;
-      const PixelBlock<false> partial(column, row, width, height);
-      prepare(partial, footprints[0]);
-      use(partial, footprints[0]);
-      column += kBlockWidth;
+    for (int column = 0; column < in.width;) {
+      const auto go_through = [&](auto block, int count) {
+        for (int i = 0; i < count; ++i)
+          if (wanted(block(i))) begin_footprint(in, block(i), picture, footprints[i]);
+        for (int i = 0; i < count; ++i)
+          if (wanted(block(i))) {
+            end_footprint(in, block(i), picture, footprints[i]);
+            prefetch(footprints[i]);
+          }
+        for (int i = 0; i < count; ++i)
+          if (wanted(block(i))) use(block(i), footprints[i]);
+        column += count * kBlockWidth;
+      };
+      const int first = column, whole = std::min((in.width - column) / kBlockWidth, kAhead);
+      if (row + kBlockHeight <= in.height && whole > 0)
+        go_through([&](int i) { return PixelBlock<true>(first + i * kBlockWidth, row, in.width, in.height); }, whole);
+      else
+        go_through([&](int) { return PixelBlock<false>(first, row, in.width, in.height); }, 1);
     }
 }
 
 inline int bands(int height) { return (height + kBandRows - 1) / kBandRows; }
-
-RP_INLINE Floats mixed(Floats a, Floats b, Floats share) { return a + share * (b - a); }
-
-RP_INLINE Floats bilinear(const Taps& t, Floats a, Floats b, Floats c, Floats d) {
-  return mixed(mixed(a, b, t.across), mixed(c, d, t.across), t.up);
-}
 
 // Calls body(channel, integral_constant<count>) for the channels, four at a time.
 template <class Body>

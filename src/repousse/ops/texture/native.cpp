@@ -2,37 +2,40 @@
 #include <algorithm>
 #include <atomic>
 
-#include "lookup.h"
 #include "mipmaps.h"
+#include "texels.h"
 
 namespace rp::RP_ISA {
 namespace {
+
+template <int x, class Texels>
+RP_INLINE Floats bilinear(const Taps& t, Texels texels) {
+  const Floats across = spread<x>(t.across);
+  return mixed(mixed(texels(0, x), texels(1, x), across), mixed(texels(2, x), texels(3, x), across), spread<x>(t.up));
+}
 
 template <class Block>
 void block_forward(const Inputs& in, const Block& block, const Footprint& f, float* out) {
   const Floats outside = select(f.seen, splat(NAN), Floats{});
   const Ints shown = f.seen & ~f.lost;
-  const bool deep = is_deep(f), nearest = bits(f.nearest) != 0;
+  const bool all = bits(shown) == kAllLanes, deep = is_deep(f), nearest = bits(f.nearest) != 0;
   for_each_chunk(in.channels, [&](int64_t channel, auto count) {
-    Columns texels[4];
-    Floats value[4] = {};
-    constexpr Floats Columns::* member[4] = {&Columns::x, &Columns::y, &Columns::z, &Columns::w};
-    gather<count>(in, f, 0, channel, texels);
-    for (int c = 0; c < count; ++c) {
-      const auto of = [&](int tap) { return texels[tap].*member[c]; };
-      value[c] = bilinear(f.taps[0], of(0), of(1), of(2), of(3));
-      if (nearest) value[c] = select(f.nearest, of(0), value[c]);
-    }
-    if (deep) {
-      gather<count>(in, f, 1, channel, texels);
-      for (int c = 0; c < count; ++c) {
-        const auto of = [&](int tap) { return texels[tap].*member[c]; };
-        const Floats coarser = bilinear(f.taps[1], of(0), of(1), of(2), of(3));
-        value[c] = select(f.mix > 0.0f, mixed(value[c], coarser, f.mix), value[c]);
-      }
-    }
-    for (int c = 0; c < count; ++c) value[c] = select(shown, value[c], outside);
-    block.template write_channels<count>(out, in.channels, channel, {value[0], value[1], value[2], value[3]});
+    Floats value[4];
+    with_texels(in, f, 0, channel, count, [&](auto texels) {
+      for_each_column([&](auto x) {
+        value[x] = bilinear<x>(f.taps[0], texels);
+        if (nearest) value[x] = select(spread<x>(f.nearest), texels(0, x), value[x]);
+      });
+    });
+    if (deep)
+      with_texels(in, f, 1, channel, count, [&](auto texels) {
+        for_each_column([&](auto x) {
+          const Floats mix = spread<x>(f.mix), coarser = bilinear<x>(f.taps[1], texels);
+          value[x] = select(mix > 0.0f, mixed(value[x], coarser, mix), value[x]);
+        });
+      });
+    if (!all) for_each_column([&](auto x) { value[x] = select(spread<x>(shown), value[x], spread<x>(outside)); });
+    block.template write_quads<count>(out, in.channels, channel, value);
   });
 }
 
@@ -72,13 +75,13 @@ RP_KERNEL(rp_texture)
   parallel_for(batch * bands(height), threads, [&](int64_t job, int) {
     const int64_t picture = job / bands(height);
     float* to = out + picture * in.pixels() * channels;
-    for_each_block_of_band(
-        static_cast<int>(job % bands(height)), width, height,
-        [&](const auto& block, Footprint& f) {
-          set_footprint(in, block, picture, f);
-          prefetch(f, in.channels, &Image::texels);
-        },
-        [&](const auto& block, const Footprint& f) { block_forward(in, block, f, to); });
+    for_each_footprint(
+        in, picture, static_cast<int>(job % bands(height)), [](const auto&) { return true; },
+        [](const Footprint& f) RP_ALWAYS_INLINE { prefetch_texels(f); },
+        [&](const auto& block, const Footprint& f) {
+          block.template prefetch_below<true>(to, in.channels);
+          block_forward(in, block, f, to);
+        });
   });
   return 0;
 } catch (...) {

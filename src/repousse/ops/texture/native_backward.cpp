@@ -4,8 +4,8 @@
 // texels are divided among jobs, and each job goes through all blocks of pixels that reach its texels.
 #include <algorithm>
 
-#include "lookup.h"
 #include "mipmaps.h"
+#include "texels.h"
 
 namespace rp::RP_ISA {
 namespace {
@@ -62,6 +62,15 @@ struct Chosen {
   RP_INLINE bool holds(int level, int tap, int lane) const { return lanes[level][tap / 2] >> lane & 1; }
 };
 
+// Asks for the gradients of the left texels of each pixel on each level, before they are needed.
+RP_INLINE void prefetch_gradients(const Footprint& f, int64_t stride) {
+  if (!f.even) return;
+  for (int level = 0; level < (is_deep(f) ? 2 : 1); ++level)
+    for (int tap = 0; tap < 4; tap += 2)
+      for (int lane = 0; lane < kLanes; ++lane)
+        __builtin_prefetch(f.image->gradient[f.taps[level].level[0]] + f.taps[level].texel[tap][lane] * stride, 1);
+}
+
 // Adds `g` (four channels per pixel) times the weights to the texels of one level, pixel by pixel. `chosen` is null if
 // all are.
 RP_INLINE void scatter_level(const Inputs& in, const Footprint& f, int level, int64_t channel,
@@ -97,84 +106,95 @@ RP_INLINE void scatter_level(const Inputs& in, const Footprint& f, int level, in
   }
 }
 
-RP_INLINE void scatter(const Inputs& in, const Footprint& f, int64_t channel, const Columns& g, bool mixes,
+RP_INLINE void scatter(const Inputs& in, const Footprint& f, int64_t channel, const Floats (&g)[4], bool mixes,
                        const Chosen* chosen) {
   alignas(64) float rows[4 * kLanes];
-  store_rows(rows, g);
+  store_row_quads(rows, g);
   scatter_level(in, f, 0, channel, rows, chosen);
   if (mixes) scatter_level(in, f, 1, channel, rows, chosen);
 }
 
-template <class Block>
-RP_INLINE Columns read_gradient(const Inputs& in, const Wanted& wanted, const Block& block, int64_t picture,
-                                int64_t channel, int count, Ints shown) {
+// Of the pixels in each of the block's columns, `count` channels side by side. What follows them is another's.
+template <int count, class Block>
+RP_INLINE void read_gradient(const Inputs& in, const Wanted& wanted, const Block& block, int64_t picture,
+                             int64_t channel, Floats (&g)[4]) {
   const float* first = wanted.g_out + picture * in.pixels() * in.channels;
   const float* end = wanted.g_out + in.batch * in.pixels() * in.channels;
-  Columns g;
-  switch (count) {
-    case 1:
-      g = block.template read_channels<1>(first, in.channels, channel, end);
-      break;
-    case 2:
-      g = block.template read_channels<2>(first, in.channels, channel, end);
-      break;
-    case 3:
-      g = block.template read_channels<3>(first, in.channels, channel, end);
-      break;
-    default:
-      g = block.template read_channels<4>(first, in.channels, channel, end);
-  }
-  // What was read beyond `count` is another pixel's.
-  return {select(shown, g.x, Floats{}), count > 1 ? select(shown, g.y, Floats{}) : Floats{},
-          count > 2 ? select(shown, g.z, Floats{}) : Floats{}, count > 3 ? select(shown, g.w, Floats{}) : Floats{}};
+  block.template prefetch_below<false>(first + channel, in.channels);
+  block.template read_quads<count>(first, in.channels, channel, end, g);
 }
 
-// The gradient's product with the four texels of each level, from which all other derivatives follow.
-struct Products {
-  Floats at[2][4];
+// Numbers of a pixel: the change of what it shows along the image's axes and with the level, times its gradient.
+struct Changes {
+  Floats by_u{}, by_v{}, by_level{};
+};
 
-  RP_INLINE Products() {
-    for (auto& level : at)
-      for (Floats& tap : level) tap = Floats{};
-  }
-  template <int count>
-  RP_INLINE void add(int level, const Columns& g, const Columns (&texels)[4]) {
-    for (int tap = 0; tap < 4; ++tap) {
-      Floats sum = g.x * texels[tap].x;
-      if (count > 1) sum += g.y * texels[tap].y;
-      if (count > 2) sum += g.z * texels[tap].z;
-      if (count > 3) sum += g.w * texels[tap].w;
-      at[level][tap] += sum;
-    }
-  }
-  RP_INLINE Floats value(const Taps& t, int level) const {
-    return bilinear(t, at[level][0], at[level][1], at[level][2], at[level][3]);
-  }
-  RP_INLINE Floats by_u(const Taps& t, int level) const {
-    return mixed(at[level][1] - at[level][0], at[level][3] - at[level][2], t.up) * t.width;
-  }
-  RP_INLINE Floats by_v(const Taps& t, int level) const {
-    return mixed(at[level][2] - at[level][0], at[level][3] - at[level][1], t.across) * t.height;
+template <int count>
+RP_INLINE Floats sum_of_products(const Floats (&a)[4], const Floats (&b)[4]) {
+  Floats m[4];
+  for (int x = 0; x < 4; ++x) m[x] = a[x] * b[x];
+  transpose(m);
+  Floats sum = m[0];
+  for (int channel = 1; channel < count; ++channel) sum += m[channel];
+  return sum;
+}
+
+// What the pixels of column x see on one level: its value, and its change along the image's axes.
+struct Surface {
+  Floats value, by_u, by_v;
+
+  template <int x, class Texels>
+  RP_INLINE static Surface at(const Taps& t, Texels texels, std::integral_constant<int, x>) {
+    const Floats across = spread<x>(t.across), up = spread<x>(t.up);
+    const Floats left = texels(0, x), top_left = texels(2, x);
+    const Floats bottom_step = texels(1, x) - left, top_step = texels(3, x) - top_left;
+    const Floats bottom = left + across * bottom_step, step = top_left + across * top_step - bottom;
+    return {bottom + up * step, mixed(bottom_step, top_step, up) * spread<x>(t.width), step * spread<x>(t.height)};
   }
 };
 
+template <int count>
+RP_INLINE void add_changes(const Inputs& in, const Footprint& f, int64_t channel, const Floats (&g)[4], bool deep,
+                           Changes& sum) {
+  Floats value[4], by_u[4], by_v[4], by_level[4];
+  with_texels(in, f, 0, channel, count, [&](auto texels) {
+    for_each_column([&](auto x) {
+      const Surface s = Surface::at(f.taps[0], texels, x);
+      value[x] = s.value;
+      by_u[x] = s.by_u;
+      by_v[x] = s.by_v;
+    });
+  });
+  if (deep) {
+    with_texels(in, f, 1, channel, count, [&](auto texels) {
+      for_each_column([&](auto x) {
+        const Surface s = Surface::at(f.taps[1], texels, x);
+        const Floats mix = spread<x>(f.mix);
+        by_level[x] = s.value - value[x];
+        by_u[x] = mixed(by_u[x], s.by_u, mix);
+        by_v[x] = mixed(by_v[x], s.by_v, mix);
+      });
+    });
+    sum.by_level += sum_of_products<count>(g, by_level);
+  }
+  sum.by_u += sum_of_products<count>(g, by_u);
+  sum.by_v += sum_of_products<count>(g, by_v);
+}
+
 template <class Block>
 RP_INLINE void write_coordinates(const Inputs& in, const Wanted& wanted, const Block& block, int64_t picture,
-                                 const Footprint& f, const Products& p, Ints shown, bool deep) {
-  Floats u = p.by_u(f.taps[0], 0), v = p.by_v(f.taps[0], 0), level{};
-  if (deep) {
-    u = mixed(u, p.by_u(f.taps[1], 1), f.mix);
-    v = mixed(v, p.by_v(f.taps[1], 1), f.mix);
-    level = (p.value(f.taps[1], 1) - p.value(f.taps[0], 0)) * f.level_slope;
-  }
+                                 const Footprint& f, const Changes& change, Ints shown) {
   const int64_t first = picture * in.pixels();
   const Ints filtered = shown & ~f.nearest, sloping = filtered & (f.level_slope > 0.0f);
-  if (wanted.uv)
-    block.write_pairs(wanted.uv + 2 * first, select(filtered, u * f.slope_u, Floats{}),
-                      select(filtered, v * f.slope_v, Floats{}));
-  level = select(sloping, level, Floats{});
+  if (wanted.uv) {
+    block.template prefetch_below<true>(wanted.uv + 2 * first, 2);
+    block.write_pairs(wanted.uv + 2 * first, select(filtered, change.by_u * f.u.slope, Floats{}),
+                      select(filtered, change.by_v * f.v.slope, Floats{}));
+  }
+  const Floats level = select(sloping, change.by_level * f.level_slope, Floats{});
   if (wanted.level) block.write(wanted.level + first, level);
   if (wanted.derivatives) {
+    block.template prefetch_below<true>(wanted.derivatives + 4 * first, 4);
     const Columns& d = f.by_derivative;
     const auto part = [&](Floats by) { return select(sloping, level * by, Floats{}); };
     block.template write_channels<4>(wanted.derivatives + 4 * first, 4, 0,
@@ -188,24 +208,17 @@ uint32_t block_backward(const Inputs& in, const Wanted& wanted, const Block& blo
                         int64_t picture) {
   const Ints shown = f.seen & ~f.lost;
   const bool coordinates = wanted.coordinates();
-  const bool mixes = is_deep(f), deep = mixes || (coordinates && bits(f.level_slope > 0.0f));
+  const bool mixes = is_deep(f), deep = mixes || ((wanted.derivatives || wanted.level) && bits(f.level_slope > 0.0f));
   const uint32_t lanes = bits(shown);
   const Chosen chosen{{{lanes, lanes}, {lanes, lanes}}};
-  Products products;
+  Changes change;
   for_each_chunk(in.channels, [&](int64_t channel, auto count) {
-    const Columns g = read_gradient(in, wanted, block, picture, channel, count, shown);
-    if (coordinates) {
-      Columns texels[4];
-      gather<count>(in, f, 0, channel, texels);
-      products.add<count>(0, g, texels);
-      if (deep) {
-        gather<count>(in, f, 1, channel, texels);
-        products.add<count>(1, g, texels);
-      }
-    }
+    Floats g[4];
+    read_gradient<count>(in, wanted, block, picture, channel, g);
+    if (coordinates) add_changes<count>(in, f, channel, g, deep, change);
     if (kScatter) scatter(in, f, channel, g, mixes, lanes == kAllLanes ? nullptr : &chosen);
   });
-  if (coordinates) write_coordinates(in, wanted, block, picture, f, products, shown, deep);
+  if (coordinates) write_coordinates(in, wanted, block, picture, f, change, shown);
   return kScatter || !wanted.texels ? 0 : PartsOfBlock(in, f).mask(lanes, mixes);
 }
 
@@ -218,7 +231,8 @@ void scatter_part(const Inputs& in, const Wanted& wanted, const Block& block, co
   for (int level = 0; level < 2; ++level)
     for (int row = 0; row < 2; ++row) chosen.lanes[level][row] = bits((parts.of[level][row] == splat(part)) & shown);
   for_each_chunk(in.channels, [&](int64_t channel, auto count) {
-    const Columns g = read_gradient(in, wanted, block, picture, channel, count, shown);
+    Floats g[4];
+    read_gradient<count>(in, wanted, block, picture, channel, g);
     scatter(in, f, channel, g, is_deep(f), &chosen);
   });
 }
@@ -242,12 +256,11 @@ void backward_in_order(const Inputs& in, const Wanted& wanted) {
   const bool coordinates = wanted.coordinates();
   for (int64_t picture = 0; picture < in.batch; ++picture)
     for (int band = 0; band < bands(in.height); ++band)
-      for_each_block_of_band(
-          band, in.width, in.height,
-          [&](const auto& block, Footprint& f) {
-            set_footprint(in, block, picture, f);
-            if (coordinates) prefetch(f, in.channels, &Image::texels);
-            prefetch(f, padded(in.channels), &Image::gradient);
+      for_each_footprint(
+          in, picture, band, [](const auto&) { return true; },
+          [&](const Footprint& f) RP_ALWAYS_INLINE {
+            if (coordinates) prefetch_texels(f);
+            prefetch_gradients(f, padded(in.channels));
           },
           [&](const auto& block, const Footprint& f) { block_backward<true>(in, wanted, block, f, picture); });
 }
@@ -257,11 +270,10 @@ void backward_in_parts(const Inputs& in, const Wanted& wanted, int threads) {
   const bool coordinates = wanted.coordinates();
   parallel_for(in.batch * bands(in.height), threads, [&](int64_t job, int) {
     const int64_t picture = job / bands(in.height);
-    for_each_block_of_band(
-        static_cast<int>(job % bands(in.height)), in.width, in.height,
-        [&](const auto& block, Footprint& f) {
-          set_footprint(in, block, picture, f);
-          if (coordinates) prefetch(f, in.channels, &Image::texels);
+    for_each_footprint(
+        in, picture, static_cast<int>(job % bands(in.height)), [](const auto&) { return true; },
+        [&](const Footprint& f) RP_ALWAYS_INLINE {
+          if (coordinates) prefetch_texels(f);
         },
         [&](const auto& block, const Footprint& f) {
           const uint32_t parts = block_backward<false>(in, wanted, block, f, picture);
@@ -271,17 +283,14 @@ void backward_in_parts(const Inputs& in, const Wanted& wanted, int threads) {
   if (!wanted.texels) return;
   parallel_for(kParts, threads, [&](int64_t part, int) {
     for (int64_t picture = 0; picture < in.batch; ++picture)
-      for (int band = 0; band < bands(in.height); ++band) {
-        const auto reached = [&](const auto& block) { return masks.at(picture, block.column, block.row) >> part & 1; };
-        for_each_block_of_band(
-            band, in.width, in.height,
-            [&](const auto& block, Footprint& f) {
-              if (reached(block)) set_footprint(in, block, picture, f);
-            },
+      for (int band = 0; band < bands(in.height); ++band)
+        for_each_footprint(
+            in, picture, band,
+            [&](const auto& block) { return masks.at(picture, block.column, block.row) >> part & 1; },
+            [&](const Footprint& f) RP_ALWAYS_INLINE { prefetch_gradients(f, padded(in.channels)); },
             [&](const auto& block, const Footprint& f) {
-              if (reached(block)) scatter_part(in, wanted, block, f, picture, static_cast<int>(part));
+              scatter_part(in, wanted, block, f, picture, static_cast<int>(part));
             });
-      }
   });
 }
 
