@@ -164,7 +164,8 @@ def test_senseless_settings_are_refused(settings: dict, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "no file"), (b"hello", "cannot be read"), (b"v 0 0 0\nf 1 1 1\n", "nothing to")]
+    ("content", "words"),
+    [(None, "no file"), (b"hello", "cannot be read"), (b"v 0 0 0\nf 1 1 1\n", "none of its faces")],
 )
 def test_unusable_files_are_one_line(
     content: bytes | None, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -184,3 +185,29 @@ def test_bytes_are_a_picture(model: Path) -> None:
     assert RenderModel(Path("a/spot.obj.gz")).target == Path("out/render/spot.png")
     drawn(model, ground=False)
     assert Image.open(bytes_io.BytesIO(model.with_name("picture.png").read_bytes())).format == "PNG"
+
+
+def test_winding_does_not_matter(tmp_path: Path) -> None:
+    """Breaks if a model that is inside out is as dark as its inside."""
+    ball = icosphere(2)
+    io.save(tmp_path / "out.obj", Mesh(ball.positions, ball.faces))
+    io.save(tmp_path / "in.obj", Mesh(ball.positions, ball.faces.flip(1)))
+    outwards, inwards = (drawn(tmp_path / name).astype(int) for name in ("out.obj", "in.obj"))
+    assert abs(outwards - inwards).max() <= 4
+
+
+def test_what_no_face_has_is_not_framed(tmp_path: Path) -> None:
+    """Breaks if a vertex left behind far away makes the model a dot."""
+    path = tmp_path / "stray.obj"
+    io.save(path, cube())
+    alone = drawn(path)
+    path.write_text(path.read_text() + "v 1000 1000 1000\n")
+    assert (drawn(path) == alone).all()
+
+
+def test_nothing_to_see_is_said(tmp_path: Path) -> None:
+    """Breaks if faces without area make an empty picture without a word."""
+    path = tmp_path / "line.obj"
+    path.write_text("v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n")
+    with pytest.raises(InputError, match="none of its faces has an area"):
+        drawn(path)

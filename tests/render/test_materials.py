@@ -103,6 +103,13 @@ def test_a_mesh_without_material_is_matt_and_white() -> None:
     torch.testing.assert_close(picture(quad(), shader=emission), torch.zeros(*SIZE, 3))
 
 
+@pytest.mark.parametrize(("flip", "share"), [(False, 0.25), (True, 0.75)])
+def test_each_side_has_its_own_occlusion(flip: bool, share: float) -> None:
+    """Breaks if the front of a surface is as dark as its back: open and badly wound models would be black."""
+    mesh = quad(flip=flip).with_attribute("occlusion", torch.tensor([0.25, 0.75]).expand(4, 2))
+    torch.testing.assert_close(picture(mesh), torch.full((*SIZE, 3), share))
+
+
 def test_blended_surfaces_mix_in_order_of_depth() -> None:
     """Breaks if the order of faces counts instead of depth, or a layer is lost."""
     red, green, blue = torch.eye(3)

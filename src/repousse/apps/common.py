@@ -172,3 +172,7 @@ def optimize(title: str, steps: int, step: Callable[[int], tuple[float, bool]]) 
 
 def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

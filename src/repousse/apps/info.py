@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from repousse import io
-from repousse.apps.common import InputError, first_line, require
+from repousse.apps.common import InputError, first_line, plural, require
 from repousse.geometry import Inspection, Material, Mesh, inspect
 
 
@@ -55,7 +55,7 @@ def load_with_notes(path: Path) -> tuple[Mesh, list[str]]:
 def _table(path: Path, mesh: Mesh, found: Inspection) -> Table:
     table = Table(title=str(path), show_header=False, title_justify="left", min_width=60)
     rows = {
-        "vertices, faces": f"{found.vertices:,}, {found.faces:,} in {_plural(found.components, 'part')}",
+        "vertices, faces": f"{found.vertices:,}, {found.faces:,} in {plural(found.components, 'part')}",
         "watertight": "yes" if found.watertight else "no",
         "from": _numbers(found.low),
         "to": _numbers(found.high),
@@ -69,7 +69,7 @@ def _table(path: Path, mesh: Mesh, found: Inspection) -> Table:
     if mesh.material_id is not None:
         counts = torch.bincount(mesh.material_id, minlength=len(mesh.materials)).tolist()
         for i, (material, count) in enumerate(zip(mesh.materials, counts, strict=True)):
-            table.add_row(f"material {i}", f"{_look(material)}; {_plural(count, 'face')}")
+            table.add_row(f"material {i}", f"{_look(material)}; {plural(count, 'face')}")
     else:
         table.add_row("materials", "none")
     return table
@@ -126,10 +126,6 @@ def _as_data(path: Path, mesh: Mesh, found: Inspection, notes: list[str]) -> dic
         "materials": materials,
         "problems": [*found.problems(), *_odd_uv(mesh), *notes],
     }
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _numbers(values: tuple[float, ...]) -> str:

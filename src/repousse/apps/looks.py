@@ -4,6 +4,8 @@ import functools
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+
 from repousse.geometry import Mesh
 from repousse.shading import (
     AmbientOcclusion,
@@ -58,6 +60,17 @@ _RAYS_IN_ALL = 2**24
 
 
 def with_dark_crevices(mesh: Mesh) -> Mesh:
-    """The mesh with ambient occlusion, traced in a few seconds at most. ImportError without embreex."""
+    """The mesh with ambient occlusion on both sides, traced in a few seconds at most. ImportError without embreex."""
     rays = min(256, max(16, _RAYS_IN_ALL // len(mesh.positions)))
-    return mesh.with_attribute("occlusion", ambient_occlusion(mesh, rays=rays)[:, None])
+    light = ambient_occlusion(mesh, rays=rays)[:, None]
+    if not _shows_fronts(mesh):  # models of unknown origin are often open, or wound as it happened
+        back = ambient_occlusion(Mesh(mesh.positions, mesh.faces.flip(1)), rays=rays)[:, None]
+        light = torch.cat((light, back), -1)
+    return mesh.with_attribute("occlusion", light)
+
+
+def _shows_fronts(mesh: Mesh) -> bool:
+    """Whether the mesh encloses a volume, so that nobody outside sees the back of a face."""
+    topology, corners = mesh.topology, mesh.positions[mesh.faces.long()]
+    volume = torch.linalg.det(corners - mesh.positions.mean(0)).sum()
+    return not topology.boundary.any() and bool(topology.consistent.all()) and float(volume) > 0

@@ -14,12 +14,13 @@ from rich.progress import track
 from torch import Tensor
 
 from repousse import io
-from repousse.apps.common import InputError, Result, Run, first_line, require
+from repousse.apps.common import InputError, Result, Run, first_line, plural, require
 from repousse.apps.info import load_with_notes
 from repousse.apps.looks import LOOKS, LookName, with_dark_crevices
 from repousse.apps.studio import Ground, LightName, lights_of, prepared
 from repousse.camera import Camera, frame
 from repousse.geometry import Mesh
+from repousse.geometry.normals import doubled_areas
 from repousse.render import render
 from repousse.shading import Environment, Light
 
@@ -97,6 +98,8 @@ def render_model(settings: RenderModel) -> Result:
     mesh, notes = load_with_notes(settings.model)
     for note in notes:
         Console(stderr=True).print(f"{settings.model.name}: {note}", style="yellow", markup=False, highlight=False)
+    area = doubled_areas(mesh.positions, mesh.faces)
+    require(bool(area.any()), f"{settings.model} cannot be seen: none of its faces has an area")
     target = settings.target
     run = Run("render", target.parent)
     mesh = prepared(mesh, settings.up)
@@ -113,7 +116,7 @@ def render_model(settings: RenderModel) -> Result:
         run.gif(target.name, list(pictures), settings.fps)
     else:
         run.mp4(target.name, pictures, settings.fps)
-    what = f"{len(mesh.faces):,} faces in {settings.width} x {settings.height} pixels"
+    what = f"{plural(len(mesh.faces), 'face')} in {settings.width} x {settings.height} pixels"
     return run.done(what, faces=len(mesh.faces))
 
 
@@ -123,10 +126,7 @@ def _pictures(settings: RenderModel, mesh: Mesh) -> Iterator[Tensor]:
     azimuths = math.radians(settings.azimuth) + torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
     size = (settings.height, settings.width)
     view = {"elevation": math.radians(settings.elevation), "fov": math.radians(settings.fov)}
-    try:
-        cameras = frame(mesh.positions, size, azimuth=azimuths if count > 1 else azimuths[0], **view)
-    except ValueError as error:
-        raise InputError(f"{settings.model} cannot be seen: {error}") from error
+    cameras = frame(mesh.positions, size, azimuth=azimuths if count > 1 else azimuths[0], **view)
     ground = Ground(mesh) if settings.ground and LOOKS[settings.shader].lit else None
     surroundings: list[Light] = []
     if settings.environment is not None:

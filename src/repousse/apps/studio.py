@@ -17,7 +17,14 @@ KEY = (-0.75, 0.85)  # azimuth of the main light with respect to the camera, and
 
 
 def prepared(mesh: Mesh, up: str) -> Mesh:
-    """The mesh with +y up, its longest side 2, normals that keep sharp edges, and made of clay if of nothing else."""
+    """The mesh with +y up, its longest side 2, normals that keep sharp edges, and made of clay if of nothing else.
+
+    Vertices that no face has are left out: they would count as part of what is to be seen.
+    """
+    used, faces = mesh.faces.unique(return_inverse=True)
+    if len(used) < len(mesh.positions):
+        kept = mesh.positions[used.long()]  # attributes have their own index
+        mesh = Mesh(kept, faces, mesh.attributes, materials=mesh.materials, material_id=mesh.material_id)
     if up == "z":
         x, y, z = mesh.positions.unbind(-1)
         mesh = mesh.with_positions(torch.stack((x, z, -y), -1))
@@ -102,14 +109,14 @@ class Ground:
         ground = Mesh(corners, torch.tensor([[0, 1, 2], [0, 2, 3]])).with_attribute("uv", uv).with_materials([surface])
         return render(ground, camera, size, shader=albedo, gradient=None, background=1.0).color[0, ..., :1]
 
-    def _arriving(self, directions: list[tuple[float, float, float]], texels: int) -> Tensor:
-        """The share of the light from `directions` that reaches each cell, (CELLS, CELLS, 1)."""
-        total, most = torch.zeros(self.CELLS, self.CELLS, 1), 0.0
-        for direction in directions:
-            light = Shadowed(Directional(direction), mesh=self.mesh, size=texels, softness=1)
-            total += direction[1] * light.visibility(self.spots)[0]
-            most += direction[1]
-        return total / most
+    def _arriving(self, directions: Tensor, texels: int) -> Tensor:
+        """The share of the light from `directions` (K, 3) that reaches each cell, (CELLS, CELLS, 1)."""
+        total = torch.zeros(self.CELLS, self.CELLS, 1)
+        for some in directions.split(self.SUN):
+            light = Shadowed(Directional(some), mesh=self.mesh, size=texels, softness=1)
+            spots = self.spots.position.expand(len(some), -1, -1, -1), self.spots.normal, self.spots.color
+            total += torch.einsum("k,k...->...", some[:, 1], light.visibility(Points(*spots)))
+        return total / directions[:, 1].sum()
 
 
 def _direction(azimuth: float, elevation: float) -> tuple[float, float, float]:
@@ -118,16 +125,13 @@ def _direction(azimuth: float, elevation: float) -> tuple[float, float, float]:
     return level * math.sin(azimuth), math.sin(elevation), level * math.cos(azimuth)
 
 
-def _around(direction: tuple[float, float, float], spread: float, count: int) -> list[tuple[float, float, float]]:
-    """`count` unit vectors, evenly over the cap within `spread` radians of a unit vector (a Fibonacci spiral)."""
+def _around(direction: tuple[float, float, float], spread: float, count: int) -> Tensor:
+    """`count` unit vectors (count, 3), evenly over the cap within `spread` of a unit vector (a Fibonacci spiral)."""
     axis = torch.tensor(direction)
     helper = torch.tensor((1.0, 0.0, 0.0) if abs(direction[0]) < 0.9 else (0.0, 1.0, 0.0))
     across = torch.nn.functional.normalize(torch.linalg.cross(axis, helper), dim=0)
     along = torch.linalg.cross(axis, across)
-    found = []
-    for i in range(count):
-        cosine = 1 - (1 - math.cos(spread)) * (i + 0.5) / count
-        sine, turn = math.sqrt(1 - cosine * cosine), i * math.pi * (3 - math.sqrt(5))
-        x, y, z = (axis * cosine + (across * math.cos(turn) + along * math.sin(turn)) * sine).tolist()
-        found.append((x, y, z))
-    return found
+    number = torch.arange(count)[:, None]
+    cosine = 1 - (1 - math.cos(spread)) * (number + 0.5) / count
+    turn = number * (math.pi * (3 - math.sqrt(5)))
+    return axis * cosine + (across * turn.cos() + along * turn.sin()) * (1 - cosine * cosine).sqrt()

@@ -9,6 +9,7 @@ from torch import Tensor
 from repousse import ops
 from repousse.geometry import Attribute, Material, Mesh, Texture
 from repousse.render.tangents import bend, tangents
+from repousse.shading.points import side_seen
 
 Backend = Literal["native", "reference"]
 Quantity = Tensor | float
@@ -71,10 +72,16 @@ class Appearance:
 
     @property
     def occlusion(self) -> Quantity:
-        """Of the material's texture, times the mesh's attribute "occlusion"."""
+        """Of the material's texture, times the mesh's attribute "occlusion" on the side that is seen."""
         found = self._textured("occlusion_texture", 1.0, channel=0)
         given = usual_attribute(self.mesh, "occlusion")
-        return found if given is None else found * self._interpolated(given)
+        if given is None:
+            return found
+        shares = self._interpolated(given)
+        if shares.shape[-1] == 2:
+            front, back = shares.split(1, -1)
+            shares = torch.where(side_seen(self.fragments, shares.dtype) > 0, front, back)
+        return found * shares
 
     def bent(self, normal: Tensor) -> Tensor:
         """`normal`, the outward unit normal (B, H, W, 3), turned by the normal map where there is one."""
@@ -187,7 +194,7 @@ def usual_attribute(mesh: Mesh, name: str) -> Attribute | None:
     return found
 
 
-_CHANNELS = {"color": (3, 4), "uv": (2,), "normal": (3,), "occlusion": (1,)}
+_CHANNELS = {"color": (3, 4), "uv": (2,), "normal": (3,), "occlusion": (1, 2)}
 _MODES = ("opaque", "mask", "blend")
 _FLAT = (0.5, 0.5, 1.0)  # a normal map that changes nothing
 

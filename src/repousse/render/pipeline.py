@@ -38,7 +38,8 @@ def render(
 
     mesh         positions (V, 3) are seen by every camera without being copied; (B, V, 3) and packed meshes
                  give one picture per pose or mesh. Materials, textures and the attributes "color", "uv", "normal"
-                 and "occlusion" (C = 1: share of ambient light that arrives) are used if there are any
+                 and "occlusion" (share of ambient light that arrives; C = 1, or 2: at the front, at the back) are
+                 used if there are any
     camera       one for all pictures, or one per picture
     size         (height, width) in pixels
     lights       see `repousse.shading`; by default half of the light comes from everywhere, half from above
