@@ -67,6 +67,7 @@ class RenderModel:
     """Samples per pixel along each side."""
 
     def __post_init__(self) -> None:
+        require(not self.model.is_dir(), f"{self.model} is a folder, not a mesh file")
         for name in ("width", "height", "views", "frames", "supersample"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}")
         most = 16384 // self.supersample
