@@ -113,8 +113,7 @@ def _kato(scene: Scene, estimator: Kato) -> Call:
 
     def call() -> tuple[Tensor, ...]:
         fragments = rp.rasterize(positions, faces, size)
-        found = rp.crossings(positions, edges, fragments) if estimator.uses_crossings else None
-        image = estimator(_mask(fragments), fragments, found, positions)
+        image = estimator(_mask(fragments), fragments, edges)
         return torch.autograd.grad(image, (positions,), g_mask)
 
     return call

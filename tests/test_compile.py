@@ -110,8 +110,7 @@ def line(positions: Tensor, colors: Tensor, estimator: Estimator) -> Tensor:
     fragments = rasterize(positions, MESH.faces, SIZE)
     image = interpolate(colors, MESH.faces, fragments)
     mask = (fragments.face_id >= 0).to(image.dtype)[..., None]
-    found = crossings(positions, MESH.topology, fragments) if estimator.uses_crossings else None
-    image = estimator(torch.cat([image, mask], -1), fragments, found, positions)
+    image = estimator(torch.cat([image, mask], -1), fragments, MESH.topology)
     return (image - 0.4).square().sum() + (fragments.depth * fragments.bary.sum(-1)).sum()
 
 
@@ -223,7 +222,7 @@ def test_second_derivatives_of_estimators_raise(mode: Any) -> None:
     def output(positions: Tensor) -> Tensor:
         fragments = rasterize(positions, MESH.faces, SIZE)
         mask = (fragments.face_id >= 0).float()[..., None].requires_grad_()
-        return Kato(mode)(mask, fragments, crossings(positions, MESH.topology, fragments), positions) - 0.4
+        return Kato(mode)(mask, fragments, MESH.topology) - 0.4
 
     with pytest.raises(RuntimeError, match=r"once_differentiable|second derivatives"):
         second_derivative(output)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from repousse.geometry import topology
 from repousse.gradients import Estimator
-from repousse.ops import crossings, interpolate, rasterize
+from repousse.ops import interpolate, rasterize
 
 
 class Scene(NamedTuple):
@@ -59,10 +59,9 @@ def random_scene(seed: int, size: tuple[int, int], channels: int = 2, triangles:
 def picture(scene: Scene, estimator: Estimator, positions: Tensor) -> tuple[Tensor, Tensor]:
     """Colours and mask (B, H, W, C + 1), before and after the estimator."""
     fragments = rasterize(positions, scene.faces, (scene.pull.shape[1], scene.pull.shape[2]), ranges=scene.ranges)
-    found = crossings(positions, topology(scene.faces), fragments) if estimator.uses_crossings else None
     mask = (fragments.face_id >= 0).float()[..., None]
     image = torch.cat([interpolate(scene.colors, scene.faces, fragments), mask], -1)
-    return image, estimator(image, fragments, found, positions)
+    return image, estimator(image, fragments, topology(scene.faces))
 
 
 def gradient(scene: Scene, estimator: Estimator) -> Tensor:

@@ -26,8 +26,7 @@ def mask_gradient(positions: Tensor, faces: Tensor, pull: Tensor, mode: Any) -> 
     positions = positions[None].clone().requires_grad_()
     fragments = rasterize(positions, faces, (pull.shape[0], pull.shape[1]))
     mask = (fragments.face_id >= 0).float()[..., None]
-    found = crossings(positions, topology(faces), fragments)
-    image = Kato(mode)(mask, fragments, found, positions)
+    image = Kato(mode)(mask, fragments, topology(faces))
     return torch.autograd.grad((image[0, ..., 0] * pull).sum(), positions)[0][0, :, :2]
 
 
@@ -130,11 +129,10 @@ def test_channels_are_summed_before_asking(mode: Any) -> None:
     """Breaks if channels decide one by one: what one gains and another loses is no gain."""
     positions = clip(SQUARE, SIZE)[None].requires_grad_()
     fragments = rasterize(positions, FACES, SIZE)
-    found = crossings(positions, topology(FACES), fragments)
     mask = (fragments.face_id >= 0).float()[..., None].expand(-1, -1, -1, 2)
     pull = torch.zeros(1, *SIZE, 2)
     pull[0, 9:15, 20:26] = torch.tensor([-1.0, 1.0])
-    image = Kato(mode)(mask, fragments, found, positions)
+    image = Kato(mode)(mask, fragments, topology(FACES))
     assert not torch.autograd.grad((image * pull).sum(), positions)[0].any()
 
 
@@ -208,7 +206,7 @@ def test_the_gradient_passes_through_the_projection() -> None:
     positions = (scene.positions * torch.linspace(0.5, 2, 12)[None, :, None]).requires_grad_()
     fragments = rasterize(positions, scene.faces, SIZE)
     found = crossings(positions, topology(scene.faces), fragments)
-    image = Kato()(scene.pull + 0.5, fragments, found, positions)
+    image = Kato()(scene.pull + 0.5, fragments, topology(scene.faces))
     grad = scene.pull.flip(2)
     (gradient,) = torch.autograd.grad((image * grad).sum(), positions)
     given = _screen(positions.detach()), found, fragments.face_id, fragments.depth, scene.pull + 0.5, grad
@@ -227,8 +225,7 @@ def test_float64_is_for_the_reference(mode: Any) -> None:
     for dtype, backend in ((torch.float32, "native"), (torch.float64, "reference")):
         positions = scene.positions.to(dtype).requires_grad_()
         fragments = rasterize(positions, scene.faces, SIZE, backend=backend)
-        found = crossings(positions, topology(scene.faces), fragments, backend=backend)
-        image = Kato(mode)(scene.pull.to(dtype) + 0.5, fragments, found, positions)
+        image = Kato(mode)(scene.pull.to(dtype) + 0.5, fragments, topology(scene.faces))
         gradients.append(torch.autograd.grad((image * scene.pull.flip(1)).sum(), positions)[0])
     assert gradients[1].dtype == torch.float64
     assert distance(*gradients) < 1e-4

@@ -12,7 +12,7 @@ from torch import Tensor
 from repousse.camera import Camera
 from repousse.geometry import icosphere, topology
 from repousse.gradients import Kato
-from repousse.ops import Fragments, crossings, interpolate, rasterize
+from repousse.ops import Crossings, Fragments, crossings, interpolate, kato, rasterize
 
 SIZE = (12, 10)
 MESH = icosphere(1)  # 42 vertices, 80 faces
@@ -40,11 +40,9 @@ def with_index(face: int, corner: int, index: int, faces: Tensor = FACES) -> Ten
     return changed
 
 
-def kato_gradient(
-    image: Tensor, fragments: Fragments, found: Any, positions: Tensor, mode: Any = "crossings"
-) -> Tensor:
-    positions = positions.detach().clone().requires_grad_()
-    picture = Kato(mode)(image, fragments, found, positions)
+def kato_gradient(image: Tensor, fragments: Fragments, mode: Any = "crossings") -> Tensor:
+    positions = fragments.positions.detach().clone().requires_grad_()
+    picture = Kato(mode)(image, fragments._replace(positions=positions), MESH.topology)
     slope = torch.linspace(-1, 1, picture.numel()).view_as(picture)
     return torch.autograd.grad((picture * slope).sum(), positions)[0]
 
@@ -234,9 +232,9 @@ def test_images_of_another_frame(mode: Any) -> None:
     """Breaks if a picture that was pooled, cut or permuted is read as if it had the fragments' pixels."""
     for image in (IMAGE[:, :5], IMAGE[..., 0], IMAGE.movedim(-1, 1), IMAGE.expand(2, -1, -1, -1)):
         with pytest.raises(ValueError, match=r"kato: `image` must be \(B, H, W, C\) with .* \(1, 12, 10\)"):
-            kato_gradient(image, FRAGMENTS, CROSSINGS, POSITIONS, mode)
-    with pytest.raises(ValueError, match="kato: 2 sets of positions for 1 images"):
-        kato_gradient(IMAGE, FRAGMENTS, CROSSINGS, POSITIONS.expand(2, -1, -1), mode)
+            kato_gradient(image, FRAGMENTS, mode)
+    with pytest.raises(ValueError, match=r"2 sets of positions for 1 images|but \(2, 42, 4\) was drawn|facing"):
+        kato_gradient(IMAGE, FRAGMENTS._replace(positions=POSITIONS.expand(2, -1, -1)), mode)
 
 
 def test_crossings_of_another_frame() -> None:
@@ -244,14 +242,18 @@ def test_crossings_of_another_frame() -> None:
     fine, large = icosphere(3), (40, 50)
     positions = Camera.orbit(3.0).project(fine.positions, large).contiguous()
     other = crossings(positions, fine.topology, rasterize(positions, fine.faces, large))
+
+    def from_crossings(found: Crossings) -> Tensor:
+        return kato.from_crossings(POSITIONS[..., :2], found, FRAGMENTS.face_id, FRAGMENTS.depth, IMAGE, IMAGE)
+
     with pytest.raises(IndexError, match=r"kato: `crossings.vertices` reaches beyond 42"):
-        kato_gradient(IMAGE, FRAGMENTS, other, POSITIONS)
+        from_crossings(other)
     with pytest.raises(IndexError, match=r"kato: `crossings.inner` reaches beyond 120"):
-        kato_gradient(IMAGE, FRAGMENTS, CROSSINGS._replace(inner=CROSSINGS.inner + 120), POSITIONS)
+        from_crossings(CROSSINGS._replace(inner=CROSSINGS.inner + 120))
     with pytest.raises(IndexError, match=r"kato: `face_id` reaches beyond 10"):
-        kato_gradient(IMAGE, FRAGMENTS._replace(faces=FACES[:10]), None, POSITIONS, "released")
-    with pytest.raises(ValueError, match='Kato: mode "crossings" needs the crossing list'):
-        kato_gradient(IMAGE, FRAGMENTS, None, POSITIONS)
+        kato_gradient(IMAGE, FRAGMENTS._replace(faces=FACES[:10]), "released")
+    with pytest.raises(ValueError, match="crossings: `topology` describes 80 faces, but 10 were"):
+        kato_gradient(IMAGE, FRAGMENTS._replace(faces=FACES[:10]))
 
 
 def test_float64_fragments_do_not_reach_kernels() -> None:
@@ -272,8 +274,8 @@ def test_devices_must_agree() -> None:
         lambda: interpolate(COLORS, FACES.to("meta"), FRAGMENTS),
         lambda: crossings(POSITIONS.to("meta"), MESH.topology, FRAGMENTS),
         lambda: crossings(POSITIONS, MESH.topology.to("meta"), FRAGMENTS),
-        lambda: kato_gradient(IMAGE.to("meta"), FRAGMENTS, CROSSINGS, POSITIONS),
-        lambda: kato_gradient(IMAGE, FRAGMENTS, CROSSINGS, POSITIONS.to("meta")),
+        lambda: kato_gradient(IMAGE.to("meta"), FRAGMENTS),
+        lambda: kato_gradient(IMAGE, FRAGMENTS._replace(positions=POSITIONS.to("meta"))),
     ):
         with pytest.raises(ValueError, match=r"is on .* but .* on .*\. Move all inputs to one device"):
             call()
@@ -316,12 +318,11 @@ def test_an_empty_batch(backend: Any) -> None:
 def test_estimators_of_nothing(mode: Any) -> None:
     """Breaks if no image, no channel or no crossing is an error in the sweeps."""
     none = rasterize(POSITIONS[:0], FACES, SIZE)
-    found = crossings(POSITIONS[:0], MESH.topology, none)
-    assert kato_gradient(IMAGE[:0], none, found, POSITIONS[:0], mode).shape == (0, 42, 4)
-    assert not kato_gradient(IMAGE[..., :0], FRAGMENTS, CROSSINGS, POSITIONS, mode).any()
+    assert kato_gradient(IMAGE[:0], none, mode).shape == (0, 42, 4)
+    assert not kato_gradient(IMAGE[..., :0], FRAGMENTS, mode).any()
     behind = POSITIONS * torch.tensor([1.0, 1.0, -1.0, -1.0])
     empty = rasterize(behind, FACES, SIZE)
-    assert not kato_gradient(IMAGE, empty, crossings(behind, MESH.topology, empty), behind, mode).any()
+    assert not kato_gradient(IMAGE, empty, mode).any()
 
 
 @BACKENDS
@@ -373,7 +374,7 @@ def test_vertices_that_are_not_finite_leave_gradients_finite(coordinate: int, va
     positions.requires_grad_()
     fragments = rasterize(positions, FACES, SIZE)
     image = interpolate(COLORS, FACES, fragments)
-    image = Kato(mode)(image, fragments, crossings(positions, MESH.topology, fragments), positions)
+    image = Kato(mode)(image, fragments, MESH.topology)
     (gradient,) = torch.autograd.grad((image - 0.3).square().sum() + fragments.depth.sum(), positions)
     assert gradient.isfinite().all() and gradient.any() and not gradient[0, 3].any()
 
@@ -399,8 +400,8 @@ def test_memory_layout_does_not_matter() -> None:
     assert torch.equal(interpolate(colors, FACES, loose), plain)
     assert all(map(torch.equal, crossings(strided, MESH.topology, loose), CROSSINGS))
     for mode in ("crossings", "released"):
-        expected = kato_gradient(IMAGE, FRAGMENTS, CROSSINGS, POSITIONS, mode)
-        assert torch.equal(kato_gradient(turned(IMAGE), loose, CROSSINGS, strided, mode), expected)
+        expected = kato_gradient(IMAGE, FRAGMENTS, mode)
+        assert torch.equal(kato_gradient(turned(IMAGE), loose._replace(positions=strided), mode), expected)
 
 
 def test_some_pixels_of_the_fragments() -> None:

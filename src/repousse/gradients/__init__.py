@@ -1,17 +1,17 @@
 """Estimators: interchangeable backward passes over one exact forward pass.
 
-An estimator is a callable `(image, fragments, crossings, positions) -> image`. It gives the silhouettes of a shaded
-image a gradient with respect to `positions`; what lies inside faces has its gradient already. Its attribute
-`uses_crossings` says whether it wants the crossing list (else `crossings` is None).
+An estimator is a callable `(image, fragments, topology) -> image`. It gives the silhouettes of a shaded image a
+gradient with respect to `fragments.positions`; what lies inside faces has its gradient already.
 """
 
 from typing import Protocol
 
 from torch import Tensor
 
+from repousse.geometry import Topology
 from repousse.gradients.interior import Interior
 from repousse.gradients.kato import Kato
-from repousse.ops import Crossings, Fragments
+from repousse.ops import Fragments
 
 __all__ = ["Estimator", "Interior", "Kato", "estimator"]
 
@@ -19,13 +19,8 @@ __all__ = ["Estimator", "Interior", "Kato", "estimator"]
 class Estimator(Protocol):
     """What `render(gradient=...)` takes."""
 
-    @property
-    def uses_crossings(self) -> bool:
-        """Whether `crossings` must be given."""
-        ...
-
-    def __call__(self, image: Tensor, fragments: Fragments, crossings: Crossings | None, positions: Tensor) -> Tensor:
-        """The image, with a gradient for `positions`."""
+    def __call__(self, image: Tensor, fragments: Fragments, topology: Topology) -> Tensor:
+        """The image (B, H, W, C), with a gradient for `fragments.positions`; `topology` is of `fragments.faces`."""
         ...
 
 

@@ -4,15 +4,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from repousse.ops import Crossings, Fragments
+from repousse.geometry import Topology
+from repousse.ops import Fragments
 
 
 @dataclass(frozen=True)
 class Interior:
     """Leaves the image as it is. A mask rendered with it has no gradient at all."""
 
-    uses_crossings = False
-
-    def __call__(self, image: Tensor, fragments: Fragments, crossings: Crossings | None, positions: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, fragments: Fragments, topology: Topology) -> Tensor:
         """Return `image`."""
         return image

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from repousse.ops import Crossings, Fragments, kato
+from repousse.geometry import Topology
+from repousse.ops import Crossings, Fragments, crossings, kato
 from repousse.ops.kato import reference
 
 
@@ -55,19 +56,15 @@ class Kato:
         if not self.eps > 0:
             raise ValueError(f"Kato: `eps` must be positive, got {self.eps}.")
 
-    @property
-    def uses_crossings(self) -> bool:
-        """Whether `crossings` must be given."""
-        return self.mode == "crossings"
+    def __call__(self, image: Tensor, fragments: Fragments, topology: Topology) -> Tensor:
+        """Return `image` (B, H, W, C), with a gradient for `fragments.positions` ((B, V, 4), or (V, 4) if packed).
 
-    def __call__(self, image: Tensor, fragments: Fragments, crossings: Crossings | None, positions: Tensor) -> Tensor:
-        """Return `image` (B, H, W, C), with a gradient for clip-space `positions` ((B, V, 4), or (V, 4) if packed).
+        The gradient of `image` itself passes unchanged. The gradient of float64 positions is computed by the slow
+        reference.
 
-        `fragments` and `crossings` are those of the frame. The gradient of `image` itself passes unchanged. The
-        gradient of float64 positions is computed by the slow reference.
-
-        Raises ValueError if `image` has other pixels than `fragments`, or crossings are missing.
+        Raises ValueError if `image` has other pixels than `fragments`, or `topology` other faces.
         """
+        positions = fragments.positions
         kato.check_frame(positions, fragments.face_id, image)
         if positions.dtype in (torch.float16, torch.bfloat16):  # from autocast; too coarse to say where an edge is
             positions = positions.float()
@@ -76,9 +73,9 @@ class Kato:
             if positions.dim() == 2:
                 raise ValueError('Kato: mode "released" does not take packed meshes; use mode "crossings".')
             return _Released.apply(image, ndc, fragments.faces, fragments.face_id, self.eps)
-        if crossings is None:
-            raise ValueError('Kato: mode "crossings" needs the crossing list; see repousse.crossings.')
-        return _FromCrossings.apply(image, ndc, fragments.face_id, fragments.depth.detach(), self.eps, *crossings)
+        backend = "reference" if ndc.dtype == torch.float64 else "native"
+        found = crossings(fragments.positions, topology, fragments, backend=backend)
+        return _FromCrossings.apply(image, ndc, fragments.face_id, fragments.depth.detach(), self.eps, *found)
 
 
 def _screen(positions: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from repousse import ops
 from repousse.camera import Camera
 from repousse.geometry import Mesh
-from repousse.gradients import Estimator, estimator
+from repousse.gradients import Estimator, Interior, estimator
 from repousse.render.appearance import Appearance, Backend
 from repousse.render.picture import Picture, nearest_id, pool
 from repousse.render.surface import surface
@@ -80,7 +80,7 @@ def render(
             more, alpha = _shaded(behind, shader, lights), _opacity(fragments, behind.alpha)
             color, opacity = color + (1 - opacity) * more, opacity + (1 - opacity) * alpha
         image = torch.cat((_over_background(color, opacity, background), opacity), -1)
-        image = pool(_estimate(estimate, image, mesh, nearest, backend), supersample)
+        image = pool(_estimate(estimate, image, mesh, nearest), supersample)
 
         share = pool(_opacity(nearest, 1.0), supersample)
         inside = 1 / share.clamp(min=0.5 / supersample**2)  # empty pixels stay 0
@@ -114,7 +114,7 @@ def silhouette(
         mask = _opacity(surfaces[0], Appearance(mesh, surfaces[0], backend).alpha)
         for fragments in surfaces[1:]:
             mask = mask + (1 - mask) * _opacity(fragments, Appearance(mesh, fragments, backend).alpha)
-        image = _estimate(estimate, mask, mesh, surfaces[0], backend)
+        image = _estimate(estimate, mask, mesh, surfaces[0])
         return pool(image, supersample).squeeze(-1)
 
 
@@ -187,20 +187,11 @@ def _opacity(fragments: ops.Fragments, alpha: Tensor | float) -> Tensor:
 
 
 def _chosen(gradient: str | Estimator | None) -> Estimator:
-    chosen = estimator("interior" if gradient is None else gradient)
-    if not hasattr(chosen, "uses_crossings"):
-        raise TypeError(
-            f"render: `gradient` is a name, an estimator or None, not {type(gradient).__name__} {gradient!r}."
-            " See repousse.gradients."
-        )
-    return chosen
+    return estimator("interior" if gradient is None else gradient)
 
 
-def _estimate(estimate: Estimator, image: Tensor, mesh: Mesh, fragments: ops.Fragments, backend: Backend) -> Tensor:
-    edges = None
-    if estimate.uses_crossings:
-        edges = ops.crossings(fragments.positions, mesh.topology, fragments, backend=backend)
-    return estimate(image, fragments, edges, fragments.positions)
+def _estimate(estimate: Estimator, image: Tensor, mesh: Mesh, fragments: ops.Fragments) -> Tensor:
+    return image if isinstance(estimate, Interior) else estimate(image, fragments, mesh.topology)
 
 
 def _over_background(color: Tensor, opacity: Tensor, background: float | Sequence[float] | Tensor) -> Tensor:
