@@ -44,7 +44,7 @@ def find_picture(folder: Path, name: str, source: Path) -> Path:
     name = name.strip().replace("\\", "/")
     bare = name.rpartition("/")[2]
     if bare and "\0" not in name:
-        for place in (folder / name, folder / "images" / bare, folder / bare):
+        for place in (folder / name, folder / "images" / name, folder / "images" / bare, folder / bare):
             for ending in _ENDINGS:
                 path = place.with_name(place.name + ending) if ending else place
                 if path.is_file():

@@ -10,6 +10,7 @@ from rich.progress import track
 
 from repousse.camera import Camera
 
+from .colmap import find_colmap, read_colmap
 from .frames import CALLER, Frame, read_frame
 from .lenses import Lens
 from .transforms import read_transforms
@@ -88,7 +89,10 @@ def _frames(root: Path, split: str | None) -> list[Frame]:
     for name in ("transforms.json", "transforms_train.json"):
         if (root / name).is_file():
             return read_transforms(root / name)
-    advice = f"; choose a split: {', '.join(found)}" if found else " or a COLMAP reconstruction in sparse/0"
+    colmap = find_colmap(root)
+    if colmap is not None:
+        return read_colmap(root, *colmap)
+    advice = f"; choose a split: {', '.join(found)}" if found else " and no COLMAP reconstruction in sparse/0"
     raise FileNotFoundError(f"{CALLER}: {root} has no transforms.json{advice}")
 
 
