@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from .frames import CALLER, Frame, find_mask, find_picture
 from .lenses import Lens
 
 # COLMAP's number, how many parameters, and what they mean; the first are focal lengths and the centre.
-_MODELS: dict[str, tuple[int, int, Callable[..., dict[str, tuple[float, ...]]]]] = {
+_MODELS: dict[str, tuple[int, int, Callable[..., dict[str, Any]]]] = {
     "SIMPLE_PINHOLE": (0, 3, lambda f, x, y: {"focal": (f, f), "centre": (x, y)}),
     "PINHOLE": (1, 4, lambda f, g, x, y: {"focal": (f, g), "centre": (x, y)}),
     "SIMPLE_RADIAL": (2, 4, lambda f, x, y, k: {"focal": (f, f), "centre": (x, y), "radial": (k,)}),

@@ -34,7 +34,7 @@ def save_views(
     PosixPath('bunny/transforms.json')
 
     folder  is created if need be; files of the same names in it are replaced
-    split   writes transforms_SPLIT.json, and the pictures into folders of this name, so that several sets share a folder
+    split   writes transforms_SPLIT.json, and the pictures into folders of this name: several sets can share a folder
     depth   float (N, H, W)     camera z, 0 where empty
     normal  float (N, H, W, 3)  world space, 0 where empty
 
