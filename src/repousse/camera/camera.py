@@ -193,8 +193,8 @@ class Camera:
         """Number of cameras; 1 for a camera without batch dimension."""
         return len(self._matrices()[0])
 
-    def __getitem__(self, index: int | slice | Tensor) -> Camera:
-        """`camera[3]` is one camera without batch dimension; a slice, mask or index tensor gives a batch."""
+    def __getitem__(self, index: int | slice | Sequence[int] | Tensor) -> Camera:
+        """`camera[3]` is one camera without batch dimension; a slice, list, mask or index tensor gives a batch."""
         pose, lens = self._matrices()
         return Camera(pose[index], lens[index])
 

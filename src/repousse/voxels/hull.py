@@ -170,6 +170,7 @@ def _search(distances: _Outlines, used: list[int]) -> tuple[Tensor, Tensor]:
     """A box around what nearly all masks agree on."""
     middle, radius = _gathering(distances, used)
     wrong = int(_OUTLIERS * len(used))
+    box = middle - radius, middle + radius
     for _ in range(12):
         field = distances.carve((middle - radius, middle + radius), _COARSE, used, wrong, enough=(len(used) + 1) // 2)
         cells = (field.occupancy > -1).nonzero()
@@ -186,9 +187,11 @@ def _search(distances: _Outlines, used: list[int]) -> tuple[Tensor, Tensor]:
         elif extent < 0.5 * _COARSE:  # too coarse to tell
             middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]).max() / 2
         else:
-            return box
-    else:
-        return box  # of an object that few masks limit
+            break
+    else:  # an object that few masks limit
+        return box
+    if len(cells):
+        return box
     raise ValueError(
         "visual_hull: the masks have nothing in common. Do masks and cameras belong together, and are the cameras' "
         "conventions right? Give `bounds` if the object is small in the pictures."
