@@ -50,7 +50,7 @@ def run(
     identity: dict[str, str],
     *,
     resume: bool = False,
-    intervals: Intervals = Intervals(),  # noqa: B008 (frozen)
+    intervals: Intervals = Intervals(),
     watch: Callable[[Stage, int], None] | None = None,
 ) -> Outcome:
     """Take all steps of all stages, or what is left of them.
