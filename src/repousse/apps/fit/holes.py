@@ -1,7 +1,7 @@
 """Colours for what no picture shows."""
 
 import torch
-from scipy.sparse import coo_matrix, diags_array
+from scipy.sparse import coo_array, diags_array
 from scipy.sparse.linalg import cg
 from torch import Tensor
 
@@ -12,7 +12,7 @@ _GREY = 0.5
 _WEAK = 1e-6
 
 
-def filled_rows(mesh: Mesh, values: Tensor, known: Tensor) -> Tensor:
+def filled_vertices(mesh: Mesh, values: Tensor, known: Tensor) -> Tensor:
     """Values (V, C) of all vertices from those that are `known`, bool (V).
 
     The others become the mean of their neighbours (the harmonic function on the edges); parts of the mesh without any
@@ -26,7 +26,7 @@ def filled_rows(mesh: Mesh, values: Tensor, known: Tensor) -> Tensor:
     ends = ends[~known[ends].all(1)].numpy()
     count = len(values)
     ones = torch.ones(len(ends)).double().numpy()
-    graph = coo_matrix((ones, (ends[:, 0], ends[:, 1])), shape=(count, count)).tocsr()
+    graph = coo_array((ones, (ends[:, 0], ends[:, 1])), shape=(count, count)).tocsr()
     graph = graph + graph.T
     free = (~known).numpy()
     # A little pull towards the mean keeps the system regular where nothing is known.
@@ -45,12 +45,15 @@ def filled_texels(mesh: Mesh, colors: Tensor, resolution: int) -> tuple[Tensor, 
 
     Texels between charts get colours from the charts around them.
     """
-    charts = mesh.attributes["uv"]
-    u, v = charts.values.unbind(-1)
-    flat = torch.stack((2 * u - 1, 1 - 2 * v, torch.full_like(u, 0.5), torch.ones_like(u)), -1)[None]
-    fragments = ops.rasterize(flat, charts.faces, (resolution, resolution))
+    fragments = ops.rasterize(flat_charts(mesh), mesh.attributes["uv"].faces, (resolution, resolution))
     covered = (fragments.face_id >= 0)[0, ..., None]
     return dilated(ops.interpolate(colors, mesh.faces, fragments)[0], covered), covered
+
+
+def flat_charts(mesh: Mesh) -> Tensor:
+    """Clip positions (1, Va, 4) at which the rows of "uv" are drawn into the texture itself."""
+    u, v = mesh.attributes["uv"].values.unbind(-1)
+    return torch.stack((2 * u - 1, 1 - 2 * v, torch.full_like(u, 0.5), torch.ones_like(u)), -1)[None]
 
 
 def dilated(image: Tensor, known: Tensor) -> Tensor:

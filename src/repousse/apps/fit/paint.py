@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from repousse import ops
-from repousse.apps.fit.holes import dilated, filled_rows, filled_texels
+from repousse.apps.fit.holes import dilated, filled_texels, filled_vertices
 from repousse.apps.fit.samples import Samples, SampleStore
 from repousse.geometry import Material, Mesh, Texture
 
@@ -116,7 +116,7 @@ def vertex_colors(mesh: Mesh, store: SampleStore, light: Tensor | None) -> tuple
     """Colours (V, 3) of the vertices, those of vertices that are never seen from their neighbours; bool (V): seen."""
     colors, weight = averaged(store, light, (len(mesh.positions), 3))
     seen = weight[:, 0] > 1e-3
-    return filled_rows(mesh, colors, seen), seen
+    return filled_vertices(mesh, colors, seen), seen
 
 
 def _logits(colors: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ __all__ = ["evaluate", "write_report"]
 
 _LEGEND = (
     "From left to right: the picture, the mesh seen from there, their difference in sRGB (black: none, yellow: a "
-    "quarter of the range or more), and silhouettes (white: in both, red: in the picture alone, blue: in the mesh alone)."
+    "quarter of the range or more), and silhouettes (white: in both, red: the picture alone, blue: the mesh alone)."
 )
 _MOST = 48  # pictures of each kind that are shown
 _FPS = 12
