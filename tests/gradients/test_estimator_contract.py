@@ -7,10 +7,10 @@ from torch import Tensor
 
 from repousse import gradients
 from repousse.geometry import topology
-from repousse.gradients import Estimator, Interior, Kato
+from repousse.gradients import Boundary, Estimator, Interior, Kato
 from repousse.ops import rasterize
 
-ESTIMATORS = [Kato("crossings"), Kato("released"), Interior()]
+ESTIMATORS = [Boundary(), Kato("crossings"), Kato("released"), Interior()]
 EVERY = pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
 PACKABLE = pytest.mark.parametrize("estimator", [e for e in ESTIMATORS if e != Kato("released")], ids=str)
 SIZE = (32, 64)  # powers of two: moving by whole pixels is exact
@@ -20,10 +20,10 @@ def test_every_estimator_is_listed() -> None:
     """Breaks if an estimator is added without its line above."""
     classes = {getattr(gradients, name) for name in gradients.__all__} - {Estimator}
     assert {kind for kind in classes if isinstance(kind, type)} == {type(e) for e in ESTIMATORS}
-    for choice in ("kato", "kato-released", "interior"):
+    for choice in ("boundary", "kato", "kato-released", "interior"):
         assert gradients.estimator(choice) in ESTIMATORS
         assert gradients.estimator(gradients.estimator(choice)) is gradients.estimator(choice)
-    with pytest.raises(ValueError, match=r"gradient 'soft' is not known; choose one of \['interior', 'kato'"):
+    with pytest.raises(ValueError, match=r"gradient 'soft' is not known; choose one of \['boundary', 'interior', 'kato'"):
         gradients.estimator("soft")
     with pytest.raises(TypeError, match="name"):
         gradients.estimator(None)  # type: ignore[arg-type]
