@@ -9,11 +9,13 @@ from typing import Protocol
 from torch import Tensor
 
 from repousse.geometry import Topology
+from repousse.gradients.antialias import Antialias
+from repousse.gradients.edge import Edge
 from repousse.gradients.interior import Interior
 from repousse.gradients.kato import Kato
 from repousse.ops import Fragments
 
-__all__ = ["Estimator", "Interior", "Kato", "estimator"]
+__all__ = ["Antialias", "Edge", "Estimator", "Interior", "Kato", "estimator"]
 
 
 class Estimator(Protocol):
@@ -24,11 +26,17 @@ class Estimator(Protocol):
         ...
 
 
-_NAMES = {"kato": Kato(), "kato-released": Kato(mode="released"), "interior": Interior()}
+_NAMES = {
+    "antialias": Antialias(),
+    "edge": Edge(),
+    "kato": Kato(),
+    "kato-released": Kato(mode="released"),
+    "interior": Interior(),
+}
 
 
 def estimator(choice: "str | Estimator") -> Estimator:
-    """The estimator of a name ("kato", "kato-released", "interior"); estimators pass through.
+    """The estimator of a name ("antialias", "edge", "kato", "kato-released", "interior"); estimators pass through.
 
     Raises ValueError for other names, TypeError for what cannot be called.
     """
