@@ -65,7 +65,7 @@ def places(image: Tensor, fragments: Fragments, topology: Topology) -> Places:
     # From autocast positions come too coarse to say where an edge is. The reference rasterizer keeps float64.
     backend = "reference" if positions.dtype == torch.float64 else "native"
     edges = crossings(positions, topology, fragments, backend=backend)
-    lines = intersections(fragments, image, backend=backend)
+    lines = intersections(fragments, image, topology, backend=backend)
     with torch.no_grad():
         parts = _of_edges(edges, fragments), _of_intersections(lines, fragments)
     inner, outer = (torch.cat(pair) for pair in ((edges.inner, lines.inner), (edges.outer, lines.outer)))
@@ -139,15 +139,11 @@ def _of_edges(found: Crossings, fragments: Fragments) -> _Motion:
 def _of_intersections(found: Intersections, fragments: Fragments) -> _Motion:
     _, height, width = fragments.face_id.shape
     inner, axis = found.inner, found.axis.long()
-    corners, weights, depth = planes(
-        fragments.positions, fragments.faces[found.faces.long()], inner, (height, width)
-    )
+    corners, weights, depth = planes(fragments.positions, fragments.faces[found.faces.long()], inner, (height, width))
     centre_x, centre_y = (inner % width).double() + 0.5, (inner // width % height).double() + 0.5
     # The plane of a face, as a linear form that vanishes at its corners: z - D w.
     by_x, by_y, by_one = (-depth).unbind(-1)
-    by_w = (
-        by_x * (width / 2 - centre_x)[:, None] + by_y * (height / 2 - centre_y)[:, None] + by_one
-    )
+    by_w = by_x * (width / 2 - centre_x)[:, None] + by_y * (height / 2 - centre_y)[:, None] + by_one
     form = torch.stack([by_x * (width / 2), by_y * (height / 2), torch.ones_like(by_w), by_w], -1)
     apart = depth[:, 0] - depth[:, 1]
     steep = axis == 0

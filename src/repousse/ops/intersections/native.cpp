@@ -1,8 +1,8 @@
-// Intersections: where the planes of the faces of two neighbouring pixels meet between their centres.
+// Intersections: where the surfaces of two neighbouring pixels pass through one another between their centres.
 //
-// Nearly all pairs are told apart by what is cheap: they show the same face, the same colours, or faces that have a
-// vertex in common or do not reach one another. Jobs are strips of rows; what they find is put together in order, so the
-// result does not depend on threads.
+// Nearly all pairs are told apart by what is cheap: they show the same face, the same colours, faces that have a vertex
+// in common, or planes that do not meet. Jobs are strips of rows; what they find is put together in order, so the result
+// does not depend on threads. The steps are those of reference.py.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -16,8 +16,9 @@ namespace rp::RP_ISA {
 namespace {
 
 constexpr int64_t kJobPixels = 16384;
-constexpr double kTolerance = 1.0 / 16;  // pixels; as in reference.py
-constexpr double kFlattest = 1e-6;       // depth per pixel
+constexpr double kFlattest = 1e-6;  // depth per pixel
+constexpr double kSlack = 0.25;     // pixels
+constexpr int kMaxSteps = 64;
 
 struct Row {
   int64_t inner, outer;
@@ -35,13 +36,20 @@ struct Result {
   std::vector<Job> jobs;
 };
 
+struct Topology {
+  const int32_t* faces;       // (F, 3)
+  const int32_t* edge_faces;  // (E, 2)
+  const int32_t* face_edges;  // (F, 3)
+  const uint8_t* consistent;  // (E)
+};
+
 struct Frame {
   const float* positions;
-  const int32_t* faces;
   const int32_t* face_id;
   const float* image;
   int height, width, channels;
   int64_t first_pixel;  // index of the image's first pixel in the batch
+  Topology mesh;
 };
 
 struct Vector {
@@ -53,91 +61,121 @@ Vector cross(const Vector& a, const Vector& b) {
 }
 double dot(const Vector& a, const Vector& b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
 
-// A face seen from a pixel centre: weights of its corners and depth, as coefficients of (X, Y, 1).
+// A face seen from a pixel centre, along the line to its neighbour: weights of its corners, divided by w, and depth, as
+// `at` + X * `along` + Y * `across` for the point X pixels towards the neighbour and Y aside of that.
+struct Linear {
+  double along, across, at;
+};
 struct Plane {
-  Vector weights[3], depth;
+  int32_t face;
+  bool front;
+  Linear weights[3], depth;
+};
+struct Line {
+  int column, row, axis;
 };
 
-bool plane_of(const Frame& frame, const int32_t* corners, int column, int row, Plane& plane) {
+bool plane_of(const Frame& frame, int32_t face, const Line& line, Plane& plane) {
   Vector points[3];
   double z[3];
   for (int k = 0; k < 3; ++k) {
-    const float* clip = frame.positions + 4 * static_cast<int64_t>(corners[k]);
+    const float* clip = frame.positions + 4 * static_cast<int64_t>(frame.mesh.faces[3 * static_cast<int64_t>(face) + k]);
     const double x = clip[0], y = clip[1], w = clip[3];
-    points[k] = {(x + w) * (frame.width / 2.0) - (column + 0.5) * w, (y + w) * (frame.height / 2.0) - (row + 0.5) * w,
-                 w};
+    const double u = (x + w) * (frame.width / 2.0) - (line.column + 0.5) * w;
+    const double v = (y + w) * (frame.height / 2.0) - (line.row + 0.5) * w;
+    points[k] = {u, v, w};
     z[k] = clip[2];
   }
   const double det = dot(cross(points[1], points[2]), points[0]);
   if (!(det != 0)) return false;
+  plane.face = face;
+  plane.front = det < 0;
   plane.depth = {};
   for (int k = 0; k < 3; ++k) {
     const Vector n = cross(points[(k + 1) % 3], points[(k + 2) % 3]);
-    plane.weights[k] = {n.x / det, n.y / det, n.z / det};
-    plane.depth = {plane.depth.x + plane.weights[k].x * z[k], plane.depth.y + plane.weights[k].y * z[k],
-                   plane.depth.z + plane.weights[k].z * z[k]};
+    Linear& weight = plane.weights[k];
+    weight = {(line.axis == 0 ? n.x : n.y) / det, (line.axis == 0 ? n.y : n.x) / det, n.z / det};
+    plane.depth = {plane.depth.along + weight.along * z[k], plane.depth.across + weight.across * z[k],
+                   plane.depth.at + weight.at * z[k]};
   }
   return true;
 }
 
-// Is the point `offset` along the axis on the face, or almost?
-bool holds(const Plane& plane, double offset, int axis) {
-  for (const Vector& n : plane.weights) {
-    const double beta = n.z + offset * (axis == 0 ? n.x : n.y);
-    if (!(-beta <= kTolerance * std::hypot(n.x, n.y))) return false;
-  }
-  return true;
-}
+double depth_at(const Plane& plane, double place) { return plane.depth.at + place * plane.depth.along; }
 
-bool common_vertex(const int32_t* a, const int32_t* b) {
+bool common_vertex(const Frame& frame, int32_t one, int32_t two) {
+  const int32_t *a = frame.mesh.faces + 3 * static_cast<int64_t>(one), *b = frame.mesh.faces + 3 * static_cast<int64_t>(two);
   bool common = false;
   for (int i = 0; i < 3; ++i) common |= (a[i] == b[0]) | (a[i] == b[1]) | (a[i] == b[2]);
   return common;
 }
 
-// From where to where a face reaches along an axis, in pixels from a centre; anywhere if a corner is behind the camera.
-struct Extent {
-  double low = HUGE_VAL, high = -HUGE_VAL;
-};
-
-Extent extent_of(const Frame& frame, const int32_t* corners, double centre, int axis) {
-  const double half = (axis == 0 ? frame.width : frame.height) / 2.0;
-  Extent extent;
-  for (int k = 0; k < 3; ++k) {
-    const float* clip = frame.positions + 4 * static_cast<int64_t>(corners[k]);
-    const double w = clip[3], place = ((clip[axis] + w) * half - centre * w) / w;
-    if (!(w > 0)) return {-HUGE_VAL, HUGE_VAL};
-    extent = {std::min(extent.low, place), std::max(extent.high, place)};
+// Follows the surface from `plane` along the line, in the direction +1 or -1, to the face at `place`. False if it ends
+// or turns back before.
+bool follow(const Frame& frame, const Line& line, double direction, double place, Plane& plane) {
+  int32_t entered = -1;
+  for (int step = 0; step < kMaxSteps; ++step) {
+    const int32_t* edges = frame.mesh.face_edges + 3 * static_cast<int64_t>(plane.face);
+    double first = HUGE_VAL;
+    int32_t exit = -1;
+    for (int k = 0; k < 3; ++k) {
+      const Linear& weight = plane.weights[k];
+      const int32_t edge = edges[(k + 1) % 3];  // across from corner k
+      if (!(direction * weight.along < 0) || edge == entered) continue;
+      const double reached = direction * (-weight.at / weight.along);
+      if (reached < first) {
+        first = reached;
+        exit = edge;
+      }
+    }
+    if (first >= direction * place) return true;
+    if (exit < 0) return false;
+    const int32_t* sides = frame.mesh.edge_faces + 2 * static_cast<int64_t>(exit);
+    const int32_t next = sides[0] == plane.face ? sides[1] : sides[0];
+    const bool front = plane.front;
+    if (next < 0 || !plane_of(frame, next, line, plane)) return false;
+    if ((front == plane.front) != (frame.mesh.consistent[exit] != 0)) return false;
+    entered = exit;
   }
-  return extent;
+  return false;
 }
 
-void try_pair(const Frame& frame, int64_t inner, int column, int row, int axis, std::vector<Row>& rows) {
-  const int64_t outer = inner + (axis == 0 ? 1 : frame.width);
+// The planes' meeting, in pixels from the inner centre; false if they are nearly parallel or meet in the wrong order.
+bool meeting(const Plane& one, const Plane& two, double& offset) {
+  const double along = one.depth.along - two.depth.along;
+  if (!(along > kFlattest)) return false;
+  offset = (two.depth.at - one.depth.at) / along;
+  return true;
+}
+
+void try_pair(const Frame& frame, int64_t inner, const Line& line, std::vector<Row>& rows) {
+  const int64_t outer = inner + (line.axis == 0 ? 1 : frame.width);
   const int32_t a = frame.face_id[inner], b = frame.face_id[outer];
   if (a == b || a < 0 || b < 0) return;
   const float* colors = frame.image + inner * frame.channels;
   const float* others = frame.image + outer * frame.channels;
   bool equal = true;
   for (int c = 0; c < frame.channels; ++c) equal &= colors[c] == others[c];
-  if (equal) return;
-  const int32_t *first = frame.faces + 3 * static_cast<int64_t>(a), *second = frame.faces + 3 * static_cast<int64_t>(b);
-  if (common_vertex(first, second)) return;
-  const double centre = (axis == 0 ? column : row) + 0.5;
-  const Extent from = extent_of(frame, first, centre, axis), to = extent_of(frame, second, centre, axis);
-  const double low = std::max(from.low, to.low) - kTolerance, high = std::min(from.high, to.high) + kTolerance;
-  if (!(low <= high)) return;
+  if (equal || common_vertex(frame, a, b)) return;
   Plane one, two;
-  if (!plane_of(frame, first, column, row, one) || !plane_of(frame, second, column, row, two)) return;
-  const double at_inner = one.depth.z - two.depth.z;
-  const double dx = one.depth.x - two.depth.x, dy = one.depth.y - two.depth.y;
-  const double along = axis == 0 ? dx : dy;
-  const bool steep = axis == 0 ? std::abs(dx) >= std::abs(dy) : std::abs(dy) > std::abs(dx);
-  if (!(steep && along > kFlattest && at_inner <= 0 && at_inner + along >= 0)) return;
-  const double offset = -at_inner / along;
-  if (!(low <= offset && offset <= high) || !holds(one, offset, axis) || !holds(two, offset, axis)) return;
-  rows.push_back({frame.first_pixel + inner, frame.first_pixel + outer, {a, b}, static_cast<float>(offset),
-                  static_cast<int8_t>(axis)});
+  double offset = 0;
+  if (!plane_of(frame, a, line, one) || !plane_of(frame, b, line, two) || !meeting(one, two, offset)) return;
+  if (!(offset >= -kSlack && offset <= 1 + kSlack)) return;
+  // Each surface must go on behind the other one.
+  Plane behind_two = one, behind_one = two;
+  if (!follow(frame, line, 1, 1, behind_two) || behind_two.face == b) return;
+  if (!follow(frame, line, -1, 0, behind_one) || behind_one.face == a) return;
+  const double at_inner = depth_at(one, 0) - depth_at(behind_one, 0);
+  const double at_outer = depth_at(behind_two, 1) - depth_at(two, 1);
+  if (!(at_inner <= 0 && at_outer >= 0 && at_outer - at_inner > kFlattest)) return;
+  const double guess = -at_inner / (at_outer - at_inner);
+  if (!follow(frame, line, 1, guess, one) || !follow(frame, line, -1, guess, two)) return;
+  if (common_vertex(frame, one.face, two.face) || !meeting(one, two, offset)) return;
+  const double along = one.depth.along - two.depth.along;
+  const double across = std::abs(one.depth.across - two.depth.across);
+  if (line.axis == 0 ? across > along : across >= along) return;
+  rows.push_back({frame.first_pixel + inner, frame.first_pixel + outer, {one.face, two.face},
+                  static_cast<float>(std::min(1.0, std::max(0.0, offset))), static_cast<int8_t>(line.axis)});
 }
 
 void search(const Frame& frame, Job& job) {
@@ -145,20 +183,21 @@ void search(const Frame& frame, Job& job) {
     const bool below = row + 1 < frame.height;
     for (int column = 0; column < frame.width; ++column) {
       const int64_t inner = row * frame.width + column;
-      if (column + 1 < frame.width) try_pair(frame, inner, column, static_cast<int>(row), 0, job.rows);
-      if (below) try_pair(frame, inner, column, static_cast<int>(row), 1, job.rows);
+      if (column + 1 < frame.width) try_pair(frame, inner, {column, static_cast<int>(row), 0}, job.rows);
+      if (below) try_pair(frame, inner, {column, static_cast<int>(row), 1}, job.rows);
     }
   }
 }
 
 }  // namespace
 
-// positions (B, V, 4), or (V, 4) with vertices = 0; faces (F, 3); face_id (B, H, W), each -1 or a face; image
-// (B, H, W, C). Stores a handle for rp_intersections_take in *result. Returns the number of rows, or -1 if memory ran
-// out.
+// Topology arrays as in struct Topology; positions (B, V, 4), or (V, 4) with vertices = 0; face_id (B, H, W), each -1 or
+// a face; image (B, H, W, C). Stores a handle for rp_intersections_take in *result. Returns the number of rows, or -1 if
+// memory ran out.
 RP_KERNEL(rp_intersections)
-(const float* positions, int64_t vertices, const int32_t* faces, const int32_t* face_id, int64_t batch, int32_t height,
- int32_t width, int32_t channels, int32_t threads, const float* image, Result** result) try {
+(const int32_t* faces, const int32_t* edge_faces, const int32_t* face_edges, const uint8_t* consistent,
+ const float* positions, int64_t vertices, const int32_t* face_id, int64_t batch, int32_t height, int32_t width,
+ int32_t channels, int32_t threads, const float* image, Result** result) try {
   auto found_by = std::make_unique<Result>();
   std::vector<Job>& jobs = found_by->jobs;
   const int64_t strip = std::max<int64_t>(1, kJobPixels / std::max(1, width));
@@ -171,8 +210,8 @@ RP_KERNEL(rp_intersections)
     try {
       Job& job = jobs[static_cast<size_t>(index)];
       const int64_t b = job.image;
-      search({positions + 4 * b * vertices, faces, face_id + b * pixels, image + b * pixels * channels, height, width,
-              channels, b * pixels},
+      search({positions + 4 * b * vertices, face_id + b * pixels, image + b * pixels * channels, height, width,
+              channels, b * pixels, {faces, edge_faces, face_edges, consistent}},
              job);
     } catch (...) {
       failed = true;

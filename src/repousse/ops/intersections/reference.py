@@ -1,4 +1,4 @@
-"""Where two surfaces pass through one another between two neighbouring pixel centres: the specification in PyTorch.
+"""Where two surfaces pass through one another between two neighbouring pixel centres: the specification in Python.
 
 Seen from pixel p, a point X pixels to the right and Y below its centre lies on the plane of a face with corners
 (x, y, z, w) where
@@ -14,16 +14,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-TOLERANCE = 1 / 16  # how far outside of a face, in pixels, the line may be: room for rounding, and for snapped corners
-FLATTEST = 1e-6  # change of the difference of two depths per pixel below which two planes count as one
+FLATTEST = 1e-6  # change of the difference of two depths per pixel below which two surfaces count as one
+SLACK = 0.25  # how far outside of the pair the planes of the two faces may meet, in pixels: surfaces are curved
+MAX_STEPS = 64  # faces between two pixel centres
 
 
 class Intersections(NamedTuple):
-    """One row per pair of pixels, ordered by image, first pixel, and axis.
+    """One row per pair of pixels, ordered by image, inner pixel, and axis.
 
     inner   int64 (N,)     the left or upper pixel: an index into (B, H, W) read as one line
     outer   int64 (N,)     its neighbour to the right or below
-    faces   int32 (N, 2)   the faces that the two show
+    faces   int32 (N, 2)   the faces that meet: of the surface that the inner pixel shows, and the outer one
     offset  float (N,)     distance from the inner pixel's centre to where the faces meet, in pixels, in [0, 1]
     axis    int8 (N,)      0: the two pixels lie in one row; 1: in one column
     """
@@ -35,31 +36,41 @@ class Intersections(NamedTuple):
     axis: Tensor
 
 
-def intersections(fragments: Any, image: Tensor) -> Intersections:
-    """List where the planes of the faces of neighbouring pixels meet between the two (see the package's docstring).
+class Seen(NamedTuple):
+    """A face as seen along the line from a pixel centre to its neighbour.
+
+    front    counter-clockwise as seen
+    weights  beta_k and
+    depth    their sum with z: each as (at the centre, change per pixel along the line, change per pixel aside of it)
+    """
+
+    face: int
+    front: bool
+    weights: list[tuple[float, float, float]]
+    depth: tuple[float, float, float]
+
+
+def intersections(fragments: Any, image: Tensor, topology: Any) -> Intersections:
+    """List where the surfaces that neighbouring pixels show meet (see the package's docstring).
 
     fragments  face_id (B, H, W), positions (B, V, 4) or (V, 4), faces (F, 3), as `rasterize` returned them
     image      float (B, H, W, C)
+    topology   edge_faces (E, 2), face_edges (F, 3), consistent (E,) of the same faces
     """
-    face_id = fragments.face_id
-    batch, height, width = face_id.shape
-    pixels = torch.arange(face_id.numel(), device=face_id.device).view(batch, height, width)
-    found = []
-    for axis in (0, 1):
-        inner, outer = (_pairs(pixels, axis), _pairs(pixels, axis, second=True))
-        shown = face_id.flatten()[torch.stack([inner, outer], 1)].long()
-        colors = image.detach().flatten(0, 2)
-        apart = (shown[:, 0] != shown[:, 1]) & (shown >= 0).all(1) & (colors[inner] != colors[outer]).any(1)
-        inner, outer, shown = inner[apart], outer[apart], shown[apart]
-        corners = fragments.faces.long()[shown]  # (N, 2, 3)
-        apart = (corners[:, 0, :, None] != corners[:, 1, None, :]).all(2).all(1)
-        inner, outer, shown = inner[apart], outer[apart], shown[apart]
-        offset, meets = _meeting(fragments, inner, shown, axis)
-        rows = inner, outer, shown.int(), offset, torch.full_like(inner, axis, dtype=torch.int8)
-        found.append([column[meets] for column in rows])
-    inner, outer, shown, offset, axis = (torch.cat(columns) for columns in zip(*found, strict=True))
-    order = (2 * inner + axis).argsort()
-    return Intersections(inner[order], outer[order], shown[order], offset[order].float(), axis[order])
+    _, height, width = fragments.face_id.shape
+    rows = []
+    for inner, axis in _candidates(fragments, image):
+        found = _Line(fragments, topology, inner, axis).meeting()
+        if found is not None:
+            rows.append((inner, inner + (width if axis else 1), *found, axis))
+    inner, outer, one, two, offset, axis = zip(*rows, strict=True) if rows else ((),) * 6
+    return Intersections(
+        torch.tensor(inner, dtype=torch.int64),
+        torch.tensor(outer, dtype=torch.int64),
+        torch.tensor([one, two], dtype=torch.int32).T.contiguous(),
+        torch.tensor(offset, dtype=torch.float32),
+        torch.tensor(axis, dtype=torch.int8),
+    )
 
 
 def planes(positions: Tensor, faces: Tensor, pixel: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
@@ -82,29 +93,103 @@ def planes(positions: Tensor, faces: Tensor, pixel: Tensor, size: tuple[int, int
     return corners, weights, (weights * z[..., None]).sum(-2)
 
 
-def _pairs(pixels: Tensor, axis: int, second: bool = False) -> Tensor:
-    along = 2 - axis
-    return pixels.narrow(along, int(second), max(pixels.shape[along] - 1, 0)).flatten()
+def _candidates(fragments: Any, image: Tensor) -> list[tuple[int, int]]:
+    """(inner pixel, axis) of the pairs that differ in colour and show two faces without a common vertex, in order."""
+    face_id = fragments.face_id
+    pixels = torch.arange(face_id.numel()).view(face_id.shape)
+    colors, found = image.detach().flatten(0, 2), []
+    for axis in (0, 1):
+        along = 2 - axis
+        length = max(pixels.shape[along] - 1, 0)
+        inner, outer = pixels.narrow(along, 0, length).flatten(), pixels.narrow(along, -length, length).flatten()
+        shown = face_id.flatten()[torch.stack([inner, outer], 1)].long()
+        corners = fragments.faces.long()[shown]  # (N, 2, 3)
+        apart = (corners[:, 0, :, None] != corners[:, 1, None, :]).flatten(1).all(1) & (shown >= 0).all(1)
+        apart &= (colors[inner] != colors[outer]).any(1)
+        found += [(pixel, axis) for pixel in inner[apart].tolist()]
+    return sorted(found)
 
 
-def _meeting(fragments: Any, inner: Tensor, shown: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-    """Offset float64 (N,) of the meeting from the inner centre, and bool (N,): does it count?"""
-    _, height, width = fragments.face_id.shape
-    corners, weights, depth = planes(fragments.positions.float(), fragments.faces[shown], inner, (height, width))
-    apart = depth[:, 0] - depth[:, 1]
-    at_inner, along, across = apart[:, 2], apart[:, axis], apart[:, 1 - axis]
-    offset = -at_inner / along
-    steep = along.abs() >= across.abs() if axis == 0 else along.abs() > across.abs()
-    meets = (along > FLATTEST) & steep & (at_inner <= 0) & (at_inner + along >= 0)
-    beta = weights[..., 2] + offset[:, None, None] * weights[..., axis]
-    outside = -beta / torch.hypot(weights[..., 0], weights[..., 1])
-    meets &= (outside <= TOLERANCE).all(2).all(1)
-    # Beside a sharp corner a point is far outside of a face, but not of its sides.
-    size, centre = ((width, inner % width), (height, inner // width % height))[axis]
-    clip = fragments.positions.detach().float().reshape(-1, 4)[corners].double()
-    place, w = clip[..., axis], clip[..., 3]
-    place = ((place + w) * (size / 2) - (centre.double() + 0.5)[:, None, None] * w) / w
-    behind = (w <= 0).any(2)
-    low = torch.where(behind, -torch.inf, place.amin(2)).amax(1) - TOLERANCE
-    high = torch.where(behind, torch.inf, place.amax(2)).amin(1) + TOLERANCE
-    return offset, meets & (low <= offset) & (offset <= high)
+class _Line:
+    """The line between the centres of a pair of pixels, and the surfaces along it."""
+
+    def __init__(self, fragments: Any, topology: Any, inner: int, axis: int) -> None:
+        self.fragments, self.topology, self.inner, self.axis = fragments, topology, inner, axis
+
+    def meeting(self) -> tuple[int, int, float] | None:
+        """The two faces that meet and where, in pixels from the inner centre."""
+        shown = self.fragments.face_id.flatten()
+        one = self.see(int(shown[self.inner]))
+        two = self.see(int(shown[self.inner + (self.fragments.face_id.shape[2] if self.axis else 1)]))
+        if one is None or two is None:
+            return None
+        guess = _planes_meet(one, two)
+        if guess is None or not -SLACK <= guess <= 1 + SLACK:
+            return None
+        # Each surface must go on behind the other one.
+        behind_two, behind_one = self.follow(one, 1, 1.0), self.follow(two, -1, 0.0)
+        if behind_two is None or behind_one is None or behind_two.face == two.face or behind_one.face == one.face:
+            return None
+        at_inner, at_outer = _at(one, 0) - _at(behind_one, 0), _at(behind_two, 1) - _at(two, 1)
+        if not (at_inner <= 0 <= at_outer and at_outer - at_inner > FLATTEST):
+            return None
+        guess = -at_inner / (at_outer - at_inner)
+        one, two = self.follow(one, 1, guess), self.follow(two, -1, guess)
+        if one is None or two is None or set(self.corners(one.face)) & set(self.corners(two.face)):
+            return None
+        offset = _planes_meet(one, two)
+        along, across = (one.depth[k] - two.depth[k] for k in (1, 2))
+        steep = along >= abs(across) if self.axis == 0 else along > abs(across)
+        return (one.face, two.face, min(1.0, max(0.0, offset))) if offset is not None and steep else None
+
+    def see(self, face: int) -> Seen | None:
+        """None if the face is seen edge-on."""
+        _, height, width = self.fragments.face_id.shape
+        pixel = torch.tensor([self.inner])
+        faces = torch.tensor([self.corners(face)])[None]
+        _, weights, depth = planes(self.fragments.positions.float(), faces, pixel, (height, width))
+        if not weights.isfinite().all():
+            return None
+        order = [2, self.axis, 1 - self.axis]
+        clip = self.fragments.positions.float().double()
+        clip = clip[self.corners(face)] if clip.dim() == 2 else clip[self.inner // (height * width), self.corners(face)]
+        front = bool(torch.linalg.det(clip[:, [0, 1, 3]]) < 0)
+        return Seen(
+            face, front, [tuple(w) for w in weights[0, 0][:, order].tolist()], tuple(depth[0, 0][order].tolist())
+        )
+
+    def corners(self, face: int) -> list[int]:
+        return self.fragments.faces[face].tolist()
+
+    def follow(self, seen: Seen, direction: int, place: float) -> Seen | None:
+        """Follow the surface from face to face, in the direction +1 or -1, to the face at `place`; None if it ends or turns
+        back before."""
+        entered = -1
+        for _ in range(MAX_STEPS):
+            exits = []
+            for k, (at, along, _) in enumerate(seen.weights):
+                edge = int(self.topology.face_edges[seen.face, (k + 1) % 3])  # across from corner k
+                if direction * along < 0 and edge != entered:
+                    exits.append((direction * (-at / along), k, edge))
+            reached, _, edge = min(exits, default=(torch.inf, 0, -1))
+            if reached >= direction * place:
+                return seen
+            if edge < 0:
+                return None
+            sides = self.topology.edge_faces[edge].tolist()
+            face = sides[1] if sides[0] == seen.face else sides[0]
+            following = self.see(face) if face >= 0 else None
+            if following is None or (following.front == seen.front) != bool(self.topology.consistent[edge]):
+                return None
+            seen, entered = following, edge
+        return None
+
+
+def _at(seen: Seen, place: float) -> float:
+    return seen.depth[0] + place * seen.depth[1]
+
+
+def _planes_meet(one: Seen, two: Seen) -> float | None:
+    """Where the depths are equal; None if the planes hardly part, or the first is not the nearer one before."""
+    along = one.depth[1] - two.depth[1]
+    return (two.depth[0] - one.depth[0]) / along if along > FLATTEST else None
