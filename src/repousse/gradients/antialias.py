@@ -18,10 +18,10 @@ from repousse.ops import Fragments
 class Antialias:
     """Smooths the borders of the image; the result has the derivative of what it shows.
 
-    Laine et al. look for borders along the edges of the faces that a pixel shows, and take them for upright. Here they come from
-    the crossing list, which knows the silhouettes of fine meshes, from the intersections of surfaces too, and the
-    area is that beyond the slanted line. Where several borders cut a pixel their shares add up; if to more than the whole pixel, they are scaled to
-    it, so a colour never leaves the range of the colours around it.
+    Laine et al. look for borders along the edges of the faces that a pixel shows, and take them for upright. Here they
+    come from the crossing list, which knows the silhouettes of fine meshes, and from the intersections of surfaces, and
+    the area is that beyond a slanted line. Where several borders cut a pixel their shares add up; if they exceed the
+    pixel they are scaled to it, so no colour leaves the range of the colours around it.
     """
 
     def __call__(self, image: Tensor, fragments: Fragments, topology: Topology) -> Tensor:

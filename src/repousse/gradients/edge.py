@@ -24,8 +24,8 @@ from repousse.ops import Fragments
 class Edge:
     """Leaves the image as it is and gives it the derivative that its integral over each pixel has.
 
-    The published method gives both pixels half of the jump; here each gets the share of the border that lies in it, which
-    is the derivative of its area. Silhouettes, open boundaries and intersections of surfaces count, each on its
+    The published method gives both pixels half of the jump; here each gets the share of the border that lies in it,
+    which is the derivative of its area. Silhouettes, open boundaries and intersections of surfaces count, each on its
     dominant axis.
     """
 

@@ -69,7 +69,7 @@ def places(image: Tensor, fragments: Fragments, topology: Topology) -> Places:
     with torch.no_grad():
         parts = _of_edges(edges, fragments), _of_intersections(lines, fragments)
     inner, outer = (torch.cat(pair) for pair in ((edges.inner, lines.inner), (edges.outer, lines.outer)))
-    dtype = torch.promote_types(positions.dtype, torch.float32)
+    dtype = _precision(positions)
     offset = torch.cat([edges.offset, lines.offset]).to(dtype)
     slant = torch.cat([part.slant for part in parts]).to(dtype)
     rows = [column for part in parts for column in (part.vertices, part.pull.to(dtype))]
@@ -77,8 +77,12 @@ def places(image: Tensor, fragments: Fragments, topology: Topology) -> Places:
 
 
 class _Motion(NamedTuple):
-    """How the K vertices of each border move it: vertices int64 (N, K) into positions read as (-1, 4), pull (N, K, 4) the
-    derivative of the offset by them, slant (N,)."""
+    """How the vertices of each border move it.
+
+    vertices  int64 (N, K)      rows of positions read as (-1, 4)
+    pull      float (N, K, 4)   derivative of the offset by them
+    slant     float (N,)        see `Places`
+    """
 
     vertices: Tensor
     pull: Tensor
@@ -108,18 +112,22 @@ class _Moving(torch.autograd.Function):
         return None, total.view(shape).to(dtype), None, None, None, None
 
 
+def _precision(positions: Tensor) -> torch.dtype:
+    return torch.promote_types(positions.dtype, torch.float32)
+
+
 def _of_edges(found: Crossings, fragments: Fragments) -> _Motion:
     _, height, width = fragments.face_id.shape
     positions = fragments.positions
-    inner, axis, towards = found.inner, found.axis.bool(), torch.where(found.outer > found.inner, 1.0, -1.0).double()
+    inner, axis, towards = found.inner, found.axis.bool(), torch.where(found.outer > found.inner, 1, -1)
     vertices = found.vertices.long()
     if positions.dim() == 3:
         vertices = vertices + (inner // (height * width) * positions.shape[1])[:, None]
-    centre_x, centre_y = (inner % width).double() + 0.5, (inner // width % height).double() + 0.5
-    moved = towards * found.offset.double()
+    centre_x, centre_y = inner % width + 0.5, inner // width % height + 0.5
+    moved = towards * found.offset
     at_x, at_y = torch.where(axis, centre_x, centre_x + moved), torch.where(axis, centre_y + moved, centre_y)
     # Clip coordinates of both ends as pixels from the border's place, times w: a and b lie on opposite sides of it.
-    x, y, _, w = positions.reshape(-1, 4)[vertices].double().unbind(-1)
+    x, y, _, w = positions.reshape(-1, 4)[vertices].to(_precision(positions)).unbind(-1)
     u, v = (x + w) * (width / 2) - at_x[:, None] * w, (y + w) * (height / 2) - at_y[:, None] * w
     along, across = torch.where(axis[:, None], v, u), torch.where(axis[:, None], u, v)
     run = across[:, 0] - across[:, 1]

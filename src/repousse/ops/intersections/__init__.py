@@ -30,10 +30,11 @@ def intersections(
     backend    "native", or "reference" for the slow implementation in PyTorch
 
     A pair counts if the surface that the inner pixel shows, followed from face to face, goes on behind what the outer
-    pixel shows, and the other way round: then they meet in between. Where the line along which they meet is steep on the
-    screen, pairs in rows count, else pairs in columns: areas would get twice their derivative otherwise. Pairs whose
-    pixels in `image` are equal are skipped: nothing would be seen moving. So are faces with a vertex in common, and
-    surfaces that are nearly the same (depths that part by less than 1e-6 per pixel): they meet nowhere in particular.
+    pixel shows, and the other way round: then they meet in between. Where the line along which they meet is steep on
+    the screen, pairs in rows count, else pairs in columns: areas would get twice their derivative otherwise. Pairs
+    whose pixels in `image` are equal are skipped: nothing would be seen moving. So are faces with a vertex in common,
+    and surfaces that are nearly the same (depths that part by less than 1e-6 per pixel): they meet nowhere in
+    particular.
 
     The number of rows depends on the data. Not differentiable: an estimator turns the list into a derivative.
 

@@ -1,8 +1,8 @@
 // Intersections: where the surfaces of two neighbouring pixels pass through one another between their centres.
 //
 // Nearly all pairs are told apart by what is cheap: they show the same face, the same colours, faces that have a vertex
-// in common, or planes that do not meet. Jobs are strips of rows; what they find is put together in order, so the result
-// does not depend on threads. The steps are those of reference.py.
+// in common, or planes that do not meet. Jobs are strips of rows; what they find is put together in order, so the
+// result does not depend on threads. The steps are those of reference.py.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -79,7 +79,8 @@ bool plane_of(const Frame& frame, int32_t face, const Line& line, Plane& plane) 
   Vector points[3];
   double z[3];
   for (int k = 0; k < 3; ++k) {
-    const float* clip = frame.positions + 4 * static_cast<int64_t>(frame.mesh.faces[3 * static_cast<int64_t>(face) + k]);
+    const float* clip =
+        frame.positions + 4 * static_cast<int64_t>(frame.mesh.faces[3 * static_cast<int64_t>(face) + k]);
     const double x = clip[0], y = clip[1], w = clip[3];
     const double u = (x + w) * (frame.width / 2.0) - (line.column + 0.5) * w;
     const double v = (y + w) * (frame.height / 2.0) - (line.row + 0.5) * w;
@@ -104,7 +105,8 @@ bool plane_of(const Frame& frame, int32_t face, const Line& line, Plane& plane) 
 double depth_at(const Plane& plane, double place) { return plane.depth.at + place * plane.depth.along; }
 
 bool common_vertex(const Frame& frame, int32_t one, int32_t two) {
-  const int32_t *a = frame.mesh.faces + 3 * static_cast<int64_t>(one), *b = frame.mesh.faces + 3 * static_cast<int64_t>(two);
+  const int32_t *a = frame.mesh.faces + 3 * static_cast<int64_t>(one),
+                *b = frame.mesh.faces + 3 * static_cast<int64_t>(two);
   bool common = false;
   for (int i = 0; i < 3; ++i) common |= (a[i] == b[0]) | (a[i] == b[1]) | (a[i] == b[2]);
   return common;
@@ -148,10 +150,8 @@ bool meeting(const Plane& one, const Plane& two, double& offset) {
   return true;
 }
 
-void try_pair(const Frame& frame, int64_t inner, const Line& line, std::vector<Row>& rows) {
-  const int64_t outer = inner + (line.axis == 0 ? 1 : frame.width);
+void try_pair(const Frame& frame, int64_t inner, int64_t outer, const Line& line, std::vector<Row>& rows) {
   const int32_t a = frame.face_id[inner], b = frame.face_id[outer];
-  if (a == b || a < 0 || b < 0) return;
   const float* colors = frame.image + inner * frame.channels;
   const float* others = frame.image + outer * frame.channels;
   bool equal = true;
@@ -174,26 +174,51 @@ void try_pair(const Frame& frame, int64_t inner, const Line& line, std::vector<R
   const double along = one.depth.along - two.depth.along;
   const double across = std::abs(one.depth.across - two.depth.across);
   if (line.axis == 0 ? across > along : across >= along) return;
-  rows.push_back({frame.first_pixel + inner, frame.first_pixel + outer, {one.face, two.face},
-                  static_cast<float>(std::min(1.0, std::max(0.0, offset))), static_cast<int8_t>(line.axis)});
+  rows.push_back({frame.first_pixel + inner,
+                  frame.first_pixel + outer,
+                  {one.face, two.face},
+                  static_cast<float>(std::min(1.0, std::max(0.0, offset))),
+                  static_cast<int8_t>(line.axis)});
+}
+
+// Which of the pairs from `inner` on show two faces, and two values if there is one channel: one bit each.
+uint32_t differing(const Frame& frame, int64_t inner, int64_t outer, int count) {
+  if (count == kLanes) {
+    const Ints a = load<Ints>(frame.face_id + inner), b = load<Ints>(frame.face_id + outer);
+    const uint32_t faces = bits((a != b) & (a >= 0) & (b >= 0));
+    if (faces == 0 || frame.channels != 1) return faces;
+    return faces & bits(load<Floats>(frame.image + inner) != load<Floats>(frame.image + outer));
+  }
+  uint32_t found = 0;
+  for (int i = 0; i < count; ++i) {
+    const int32_t a = frame.face_id[inner + i], b = frame.face_id[outer + i];
+    found |= (a != b && a >= 0 && b >= 0 ? 1u : 0u) << i;
+  }
+  return found;
 }
 
 void search(const Frame& frame, Job& job) {
   for (int64_t row = job.begin; row < job.end; ++row) {
-    const bool below = row + 1 < frame.height;
-    for (int column = 0; column < frame.width; ++column) {
-      const int64_t inner = row * frame.width + column;
-      if (column + 1 < frame.width) try_pair(frame, inner, {column, static_cast<int>(row), 0}, job.rows);
-      if (below) try_pair(frame, inner, {column, static_cast<int>(row), 1}, job.rows);
+    for (int first = 0; first < frame.width; first += kLanes) {
+      const int64_t inner = row * frame.width + first;
+      const int count = std::min(kLanes, frame.width - first);
+      const uint32_t along = differing(frame, inner, inner + 1, std::min(kLanes, frame.width - 1 - first));
+      const uint32_t below = row + 1 < frame.height ? differing(frame, inner, inner + frame.width, count) : 0;
+      for (uint32_t left = along | below; left != 0; left &= left - 1) {
+        const int i = __builtin_ctz(left);
+        const Line line{first + i, static_cast<int>(row), 0};
+        if (along >> i & 1) try_pair(frame, inner + i, inner + i + 1, line, job.rows);
+        if (below >> i & 1) try_pair(frame, inner + i, inner + i + frame.width, {line.column, line.row, 1}, job.rows);
+      }
     }
   }
 }
 
 }  // namespace
 
-// Topology arrays as in struct Topology; positions (B, V, 4), or (V, 4) with vertices = 0; face_id (B, H, W), each -1 or
-// a face; image (B, H, W, C). Stores a handle for rp_intersections_take in *result. Returns the number of rows, or -1 if
-// memory ran out.
+// Topology arrays as in struct Topology; positions (B, V, 4), or (V, 4) with vertices = 0; face_id (B, H, W), each -1
+// or a face; image (B, H, W, C). Stores a handle for rp_intersections_take in *result. Returns the number of rows, or
+// -1 if memory ran out.
 RP_KERNEL(rp_intersections)
 (const int32_t* faces, const int32_t* edge_faces, const int32_t* face_edges, const uint8_t* consistent,
  const float* positions, int64_t vertices, const int32_t* face_id, int64_t batch, int32_t height, int32_t width,
@@ -210,8 +235,14 @@ RP_KERNEL(rp_intersections)
     try {
       Job& job = jobs[static_cast<size_t>(index)];
       const int64_t b = job.image;
-      search({positions + 4 * b * vertices, face_id + b * pixels, image + b * pixels * channels, height, width,
-              channels, b * pixels, {faces, edge_faces, face_edges, consistent}},
+      search({positions + 4 * b * vertices,
+              face_id + b * pixels,
+              image + b * pixels * channels,
+              height,
+              width,
+              channels,
+              b * pixels,
+              {faces, edge_faces, face_edges, consistent}},
              job);
     } catch (...) {
       failed = true;

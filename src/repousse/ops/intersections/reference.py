@@ -40,14 +40,14 @@ class Seen(NamedTuple):
     """A face as seen along the line from a pixel centre to its neighbour.
 
     front    counter-clockwise as seen
-    weights  beta_k and
-    depth    their sum with z: each as (at the centre, change per pixel along the line, change per pixel aside of it)
+    weights  beta_k: at the centre, change per pixel along the line, change per pixel aside of it
+    depth    likewise: their sum with z
     """
 
     face: int
     front: bool
-    weights: list[tuple[float, float, float]]
-    depth: tuple[float, float, float]
+    weights: list[list[float]]
+    depth: list[float]
 
 
 def intersections(fragments: Any, image: Tensor, topology: Any) -> Intersections:
@@ -57,7 +57,7 @@ def intersections(fragments: Any, image: Tensor, topology: Any) -> Intersections
     image      float (B, H, W, C)
     topology   edge_faces (E, 2), face_edges (F, 3), consistent (E,) of the same faces
     """
-    _, height, width = fragments.face_id.shape
+    width = fragments.face_id.shape[2]
     rows = []
     for inner, axis in _candidates(fragments, image):
         found = _Line(fragments, topology, inner, axis).meeting()
@@ -151,19 +151,19 @@ class _Line:
         if not weights.isfinite().all():
             return None
         order = [2, self.axis, 1 - self.axis]
-        clip = self.fragments.positions.float().double()
-        clip = clip[self.corners(face)] if clip.dim() == 2 else clip[self.inner // (height * width), self.corners(face)]
+        image = slice(None) if self.fragments.ranges is not None else self.inner // (height * width)
+        clip = self.fragments.positions[image][self.corners(face)].float().double()
         front = bool(torch.linalg.det(clip[:, [0, 1, 3]]) < 0)
-        return Seen(
-            face, front, [tuple(w) for w in weights[0, 0][:, order].tolist()], tuple(depth[0, 0][order].tolist())
-        )
+        return Seen(face, front, weights[0, 0][:, order].tolist(), depth[0, 0][order].tolist())
 
     def corners(self, face: int) -> list[int]:
         return self.fragments.faces[face].tolist()
 
     def follow(self, seen: Seen, direction: int, place: float) -> Seen | None:
-        """Follow the surface from face to face, in the direction +1 or -1, to the face at `place`; None if it ends or turns
-        back before."""
+        """Follow the surface from face to face, in the direction +1 or -1, to the face at `place`.
+
+        None if it ends or turns back before.
+        """
         entered = -1
         for _ in range(MAX_STEPS):
             exits = []
