@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kJobPixels = 16384;
 constexpr double kFlattest = 1e-6;  // depth per pixel
-constexpr double kSlack = 0.25;     // pixels
+constexpr double kSlack = 1;        // pixels
 constexpr int kMaxSteps = 64;
 
 struct Row {
@@ -112,11 +112,11 @@ bool common_vertex(const Frame& frame, int32_t one, int32_t two) {
   return common;
 }
 
-// Follows the surface from `plane` along the line, in the direction +1 or -1, to the face at `place`. False if it ends
-// or turns back before.
-bool follow(const Frame& frame, const Line& line, double direction, double place, Plane& plane) {
+// Follows the surface from `plane` along the line, in the direction +1 or -1, to the face at `place`. Returns where
+// that led: to the place, or to where the surface ends or turns back before.
+double follow(const Frame& frame, const Line& line, double direction, double place, Plane& plane) {
   int32_t entered = -1;
-  for (int step = 0; step < kMaxSteps; ++step) {
+  for (int step = 0;; ++step) {
     const int32_t* edges = frame.mesh.face_edges + 3 * static_cast<int64_t>(plane.face);
     double first = HUGE_VAL;
     int32_t exit = -1;
@@ -130,16 +130,23 @@ bool follow(const Frame& frame, const Line& line, double direction, double place
         exit = edge;
       }
     }
-    if (first >= direction * place) return true;
-    if (exit < 0) return false;
+    if (first >= direction * place) return place;
+    if (exit < 0 || step == kMaxSteps) return direction * first;
     const int32_t* sides = frame.mesh.edge_faces + 2 * static_cast<int64_t>(exit);
     const int32_t next = sides[0] == plane.face ? sides[1] : sides[0];
-    const bool front = plane.front;
-    if (next < 0 || !plane_of(frame, next, line, plane)) return false;
-    if ((front == plane.front) != (frame.mesh.consistent[exit] != 0)) return false;
+    Plane other;
+    if (next < 0 || !plane_of(frame, next, line, other)) return direction * first;
+    if ((other.front == plane.front) != (frame.mesh.consistent[exit] != 0)) return direction * first;
+    plane = other;
     entered = exit;
   }
-  return false;
+}
+
+// How far surface `one` is behind surface `two` at a place to which both go.
+double behind(const Frame& frame, const Line& line, Plane one, Plane two, double place) {
+  follow(frame, line, 1, place, one);
+  follow(frame, line, -1, place, two);
+  return depth_at(one, place) - depth_at(two, place);
 }
 
 // The planes' meeting, in pixels from the inner centre; false if they are nearly parallel or meet in the wrong order.
@@ -161,15 +168,14 @@ void try_pair(const Frame& frame, int64_t inner, int64_t outer, const Line& line
   double offset = 0;
   if (!plane_of(frame, a, line, one) || !plane_of(frame, b, line, two) || !meeting(one, two, offset)) return;
   if (!(offset >= -kSlack && offset <= 1 + kSlack)) return;
-  // Each surface must go on behind the other one.
-  Plane behind_two = one, behind_one = two;
-  if (!follow(frame, line, 1, 1, behind_two) || behind_two.face == b) return;
-  if (!follow(frame, line, -1, 0, behind_one) || behind_one.face == a) return;
-  const double at_inner = depth_at(one, 0) - depth_at(behind_one, 0);
-  const double at_outer = depth_at(behind_two, 1) - depth_at(two, 1);
-  if (!(at_inner <= 0 && at_outer >= 0 && at_outer - at_inner > kFlattest)) return;
-  const double guess = -at_inner / (at_outer - at_inner);
-  if (!follow(frame, line, 1, guess, one) || !follow(frame, line, -1, guess, two)) return;
+  Plane end_of_one = one, end_of_two = two;
+  const double last = follow(frame, line, 1, 1, end_of_one), first = follow(frame, line, -1, 0, end_of_two);
+  if (end_of_one.face == b || end_of_two.face == a || !(first < last)) return;  // the same surface, or none behind
+  const double before = behind(frame, line, one, two, first), after = behind(frame, line, one, two, last);
+  if (!(before <= 0 && after >= 0 && after - before > kFlattest * (last - first))) return;
+  const double guess = first - before * (last - first) / (after - before);
+  follow(frame, line, 1, guess, one);
+  follow(frame, line, -1, guess, two);
   if (common_vertex(frame, one.face, two.face) || !meeting(one, two, offset)) return;
   const double along = one.depth.along - two.depth.along;
   const double across = std::abs(one.depth.across - two.depth.across);

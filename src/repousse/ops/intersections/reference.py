@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 FLATTEST = 1e-6  # change of the difference of two depths per pixel below which two surfaces count as one
-SLACK = 0.25  # how far outside of the pair the planes of the two faces may meet, in pixels: surfaces are curved
+SLACK = 1.0  # how far outside of the pair the planes of the two faces may meet, in pixels: surfaces are curved
 MAX_STEPS = 64  # faces between two pixel centres
 
 
@@ -88,7 +88,8 @@ def planes(positions: Tensor, faces: Tensor, pixel: Tensor, size: tuple[int, int
     u = (x + w) * (width / 2) - (column.double() + 0.5)[:, None, None] * w
     v = (y + w) * (height / 2) - (row.double() + 0.5)[:, None, None] * w
     points = torch.stack([u, v, w], -1)
-    normals = torch.linalg.cross(points.roll(-1, 2), points.roll(-2, 2))
+    (a, b, c), (d, e, f) = points[..., [1, 2, 0], :].unbind(-1), points[..., [2, 0, 1], :].unbind(-1)
+    normals = torch.stack([b * f - c * e, c * d - a * f, a * e - b * d], -1)
     weights = normals / (normals[..., 0, :] * points[..., 0, :]).sum(-1)[..., None, None]
     return corners, weights, (weights * z[..., None]).sum(-2)
 
@@ -126,16 +127,15 @@ class _Line:
         guess = _planes_meet(one, two)
         if guess is None or not -SLACK <= guess <= 1 + SLACK:
             return None
-        # Each surface must go on behind the other one.
-        behind_two, behind_one = self.follow(one, 1, 1.0), self.follow(two, -1, 0.0)
-        if behind_two is None or behind_one is None or behind_two.face == two.face or behind_one.face == one.face:
+        (end_of_one, last), (end_of_two, first) = self.follow(one, 1, 1.0), self.follow(two, -1, 0.0)
+        if end_of_one.face == two.face or end_of_two.face == one.face or not first < last:
+            return None  # the same surface, or none behind
+        before, after = (self.behind(one, two, place) for place in (first, last))
+        if not (before <= 0 <= after and after - before > FLATTEST * (last - first)):
             return None
-        at_inner, at_outer = _at(one, 0) - _at(behind_one, 0), _at(behind_two, 1) - _at(two, 1)
-        if not (at_inner <= 0 <= at_outer and at_outer - at_inner > FLATTEST):
-            return None
-        guess = -at_inner / (at_outer - at_inner)
-        one, two = self.follow(one, 1, guess), self.follow(two, -1, guess)
-        if one is None or two is None or set(self.corners(one.face)) & set(self.corners(two.face)):
+        guess = first - before * (last - first) / (after - before)
+        one, two = self.follow(one, 1, guess)[0], self.follow(two, -1, guess)[0]
+        if set(self.corners(one.face)) & set(self.corners(two.face)):
             return None
         offset = _planes_meet(one, two)
         along, across = (one.depth[k] - two.depth[k] for k in (1, 2))
@@ -159,13 +159,17 @@ class _Line:
     def corners(self, face: int) -> list[int]:
         return self.fragments.faces[face].tolist()
 
-    def follow(self, seen: Seen, direction: int, place: float) -> Seen | None:
+    def behind(self, one: Seen, two: Seen, place: float) -> float:
+        """How far the first surface is behind the second at a place to which both go."""
+        return _at(self.follow(one, 1, place)[0], place) - _at(self.follow(two, -1, place)[0], place)
+
+    def follow(self, seen: Seen, direction: int, place: float) -> tuple[Seen, float]:
         """Follow the surface from face to face, in the direction +1 or -1, to the face at `place`.
 
-        None if it ends or turns back before.
+        Returns that face and the place, or the last face and where it ends if the surface ends or turns back before.
         """
-        entered = -1
-        for _ in range(MAX_STEPS):
+        entered, steps = -1, 0
+        while True:
             exits = []
             for k, (at, along, _) in enumerate(seen.weights):
                 edge = int(self.topology.face_edges[seen.face, (k + 1) % 3])  # across from corner k
@@ -173,16 +177,15 @@ class _Line:
                     exits.append((direction * (-at / along), k, edge))
             reached, _, edge = min(exits, default=(torch.inf, 0, -1))
             if reached >= direction * place:
-                return seen
-            if edge < 0:
-                return None
+                return seen, place
+            if edge < 0 or steps == MAX_STEPS:
+                return seen, direction * reached
             sides = self.topology.edge_faces[edge].tolist()
             face = sides[1] if sides[0] == seen.face else sides[0]
             following = self.see(face) if face >= 0 else None
             if following is None or (following.front == seen.front) != bool(self.topology.consistent[edge]):
-                return None
-            seen, entered = following, edge
-        return None
+                return seen, direction * reached
+            seen, entered, steps = following, edge, steps + 1
 
 
 def _at(seen: Seen, place: float) -> float:
