@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from repousse.optim.surface import Surface, connect, doubled_areas, qualities, turned
+from repousse.optim.surface import Surface, connect, cross, dot, doubled_areas, lengths, qualities, turned
 
 _TURN = 0.7  # cosine of the largest angle by which a face may turn
 _POOR = 0.2  # quality below which a face must not fall
@@ -22,7 +22,7 @@ def relax(surface: Surface, amount: float) -> None:
     free[links.edges[links.irregular]] = False
     corners = surface.positions[faces]
     normals = doubled_areas(corners)
-    weight = np.linalg.norm(normals, axis=1) / surface.target[faces].mean(1) ** 2
+    weight = lengths(normals) / surface.target[faces].mean(1) ** 2
     moments = np.concatenate([weight[:, None] * corners.mean(1), weight[:, None]], 1)
     sums = np.stack([np.bincount(faces.ravel(), np.repeat(column, 3), minlength=count) for column in moments.T], 1)
     free &= sums[:, 3] > 0
@@ -46,7 +46,7 @@ def relax(surface: Surface, amount: float) -> None:
 def _walk(surface: Surface, normals: np.ndarray, way: np.ndarray) -> np.ndarray:
     """float64 (V, 3 + 1 + C): what the surface is like at each vertex moved by `way` (V, 3) along it."""
     faces, rows = surface.faces, surface.rows
-    squares = (normals**2).sum(1)
+    squares = dot(normals, normals)
     best = np.full(len(rows), -np.inf)
     shares = []
     for k in range(3):
@@ -55,8 +55,8 @@ def _walk(surface: Surface, normals: np.ndarray, way: np.ndarray) -> np.ndarray:
         first, second = rows[there, :3] - rows[here, :3], rows[third, :3] - rows[here, :3]
         goal = way[here]
         scale = np.where(squares > 0, squares, 1)
-        towards = (_cross(goal, second) * normals).sum(1) / scale
-        beyond = (_cross(first, goal) * normals).sum(1) / scale
+        towards = dot(cross(goal, second), normals) / scale
+        beyond = dot(cross(first, goal), normals) / scale
         inside = np.minimum(towards, beyond)
         inside[squares == 0] = -np.inf
         np.maximum.at(best, here, inside)
@@ -71,8 +71,3 @@ def _walk(surface: Surface, normals: np.ndarray, way: np.ndarray) -> np.ndarray:
         moved = weights[:, :1] * (rows[there] - rows[here]) + weights[:, 1:] * (rows[third] - rows[here])
         result[here] = rows[here] + moved
     return result
-
-
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    (x1, y1, z1), (x2, y2, z2) = a.T, b.T
-    return np.stack([y1 * z2 - z1 * y2, z1 * x2 - x1 * z2, x1 * y2 - y1 * x2], 1)

@@ -40,8 +40,9 @@ class Surface:
 
     def relative_lengths(self, edges: Array) -> Array:
         """Lengths of edges (E, 2) over their target, the mean of that of their ends."""
-        ends = self.rows[edges, :4]
-        return np.linalg.norm(ends[:, 1, :3] - ends[:, 0, :3], axis=1) / ends[:, :, 3].mean(1)
+        placed = np.ascontiguousarray(self.rows[:, :4])
+        tail, head = placed[edges[:, 0]], placed[edges[:, 1]]
+        return 2 * lengths(head[:, :3] - tail[:, :3]) / (tail[:, 3] + head[:, 3])
 
     def compact(self) -> None:
         """Drop vertices that no face has."""
@@ -78,22 +79,20 @@ class Connectivity:
 def connect(faces: Array, vertex_count: int) -> Connectivity:
     """The connectivity of faces (F, 3) none of which names a vertex twice."""
     found = topology(torch.from_numpy(faces), vertex_count)
-    edge_faces = found.edge_faces.numpy().astype(np.int64)
     face_edges = found.face_edges.numpy().astype(np.int64)
-    border = edge_faces[:, 1] < 0
+    # The corners where each edge begins in its first and in its last face: of several assignments the last stays.
+    sides = face_edges.ravel()
+    number = np.arange(len(sides))
+    first, last = np.empty((2, len(found.edges)), dtype=np.int64)
+    first[sides[::-1]] = number[::-1]
+    last[sides] = number
+    border = first == last
     irregular = ~found.consistent.numpy()
     irregular[found.extra[:, 0].numpy()] = True
-    # The corner at which each edge begins, in its first and in its second face.
-    begin = np.full(edge_faces.shape, -1)
-    flat, corner = face_edges.ravel(), np.arange(face_edges.size)
-    for side in (0, 1):
-        here = edge_faces[flat, side] == corner // 3
-        begin[flat[here], side] = corner[here]
-    following = begin[:, 0] + np.where(begin[:, 0] % 3 == 2, -2, 1)
-    before = begin + np.where(begin % 3 == 0, 2, -1)
-    flat_faces = faces.ravel()
-    edges = np.stack([flat_faces[begin[:, 0]], flat_faces[following]], 1)
-    opposite = np.where(begin < 0, -1, flat_faces[before])
+    following, before = faces[:, [1, 2, 0]].ravel(), faces[:, [2, 0, 1]].ravel()
+    edges = np.stack([faces.ravel()[first], following[first]], 1)
+    opposite = np.stack([before[first], np.where(border, -1, before[last])], 1)
+    edge_faces = np.stack([first // 3, np.where(border, -1, last // 3)], 1)
     on_border = np.zeros(vertex_count, dtype=bool)
     on_border[edges[border]] = True
     valence = np.bincount(edges.ravel(), minlength=vertex_count)
@@ -119,36 +118,21 @@ def irregular_vertices(faces: Array, vertex_count: int) -> Array:
     return locked | (np.bincount(fans, minlength=vertex_count) > 1)
 
 
-def around(owners: Array, members: Array, count: int) -> tuple[Array, Array]:
-    """Lists of the members of each owner in [0, count): (starts (count + 1), members in order of their owners)."""
-    order = np.argsort(owners, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=count))])
-    return starts, members[order]
-
-
-def gather(lists: tuple[Array, Array], index: Array) -> tuple[Array, Array]:
-    """(which of `index`, member) for each member of the lists of `index` (N)."""
-    starts, members = lists
-    counts = starts[index + 1] - starts[index]
-    which = np.repeat(np.arange(len(index)), counts)
-    offset = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return which, members[starts[index][which] + offset]
-
-
 def independent(groups: Array, rank: Array, vertex_count: int, edges: Array | None = None) -> Array:
     """bool (N): groups (N, K) of vertices of which no two share a vertex, or with `edges` are not even neighbours.
 
     rank  int (N), all different: of groups that exclude each other the lowest wins. Not every group that could be
           chosen is (Luby 1986): repeat until none is left.
     """
-    best = np.full(vertex_count, np.iinfo(np.int64).max)
-    np.minimum.at(best, groups.ravel(), np.repeat(rank, groups.shape[1]))
+    best = np.full(vertex_count, len(rank))
+    for column in groups.T:
+        np.minimum.at(best, column, rank)
     if edges is not None:
         near = best.copy()
         for here, there in ((0, 1), (1, 0)):
             np.minimum.at(near, edges[:, here], best[edges[:, there]])
         best = near
-    return (best[groups] == rank[:, None]).all(1)
+    return np.logical_and.reduce([best[column] == rank for column in groups.T])
 
 
 def shuffled_rank(cost: Array) -> Array:
@@ -161,18 +145,32 @@ def shuffled_rank(cost: Array) -> Array:
     return rank
 
 
+def lengths(vectors: Array) -> Array:
+    """float64 (N) of vectors (N, 3)."""
+    return np.sqrt(dot(vectors, vectors))
+
+
+def dot(a: Array, b: Array) -> Array:
+    """float64 (N) of vectors (N, 3)."""
+    return np.einsum("ij,ij->i", a, b)
+
+
+def cross(a: Array, b: Array) -> Array:
+    """float64 (N, 3) of vectors (N, 3). np.cross takes several times as long."""
+    (x1, y1, z1), (x2, y2, z2) = a.T, b.T
+    return np.stack([y1 * z2 - z1 * y2, z1 * x2 - x1 * z2, x1 * y2 - y1 * x2], 1)
+
+
 def doubled_areas(corners: Array) -> Array:
     """float64 (N, 3): normals of triangles (N, 3, 3), as long as twice their area."""
-    # Written out: np.cross takes several times as long.
-    (x1, y1, z1), (x2, y2, z2) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
-    return np.stack([y1 * z2 - z1 * y2, z1 * x2 - x1 * z2, x1 * y2 - y1 * x2], 1)
+    return cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
 
 
 def qualities(corners: Array) -> Array:
     """float64 (N): 1 for equilateral triangles (N, 3, 3), 0 for those without area: 4 sqrt 3 area / sum of sides^2."""
-    area = np.linalg.norm(doubled_areas(corners), axis=1)
-    squares = sum(((corners[:, k] - corners[:, k - 1]) ** 2).sum(1) for k in range(3))
-    return 2 * 3**0.5 * area / np.where(squares > 0, squares, 1)
+    a, b, c = (corners[:, k] - corners[:, k - 1] for k in range(3))
+    squares = dot(a, a) + dot(b, b) + dot(c, c)
+    return 2 * 3**0.5 * lengths(cross(a, b)) / np.where(squares > 0, squares, 1)
 
 
 def turned(before: Array, after: Array, limit: float) -> Array:
@@ -181,5 +179,5 @@ def turned(before: Array, after: Array, limit: float) -> Array:
     A triangle that had no area may turn as it likes; one that has lost it has turned.
     """
     old, new = doubled_areas(before), doubled_areas(after)
-    lengths = np.linalg.norm(old, axis=1) * np.linalg.norm(new, axis=1)
-    return ((old * new).sum(1) <= limit * lengths) & ((old**2).sum(1) > 0)
+    length = lengths(old)
+    return (dot(old, new) <= limit * length * lengths(new)) & (length > 0)
