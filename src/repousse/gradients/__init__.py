@@ -13,7 +13,7 @@ from repousse.gradients.interior import Interior
 from repousse.gradients.kato import Kato
 from repousse.ops import Fragments
 
-__all__ = ["Estimator", "Interior", "Kato", "estimator"]
+__all__ = ["Estimator", "Interior", "Kato", "estimator", "names"]
 
 
 class Estimator(Protocol):
@@ -39,3 +39,8 @@ def estimator(choice: "str | Estimator") -> Estimator:
     if choice not in _NAMES:
         raise ValueError(f"gradient {choice!r} is not known; choose one of {sorted(_NAMES)} or pass an estimator.")
     return _NAMES[choice]
+
+
+def names() -> tuple[str, ...]:
+    """The names that `estimator` knows."""
+    return tuple(_NAMES)
