@@ -29,12 +29,12 @@ class Audit:
     gradients: tuple[str, ...] = ()
     """Names of estimators; all by default."""
     out: Path = Path("out/audit")
-    """Folder the results are written to."""
+    """Folder the results are written to; the truth is kept in `truth` there and found only once."""
     size: int = 64
     """Width and height of the pictures in pixels."""
-    samples: int = 32
-    """Samples of the truth per pixel along each side."""
-    step: float = 0.15
+    samples: int = 48
+    """Samples of the truth per pixel along each side, where there are edges."""
+    step: float = 0.08
     """Step of the truth's central differences, in pixels where the motion is fastest."""
     supersample: int = 1
     """Samples per pixel along each side in the pictures that the estimators get."""
@@ -103,7 +103,7 @@ def _scene(
         return SceneResult(name, skipped=str(missing))
     total = measuring.truth_steps(scene, precision) + len(estimators)
     progress.reset(task, total=total, description=f"{head}: truth")
-    known = measuring.find_truth(scene, precision, done=lambda: progress.advance(task))
+    known = measuring.find_truth(scene, precision, lambda: progress.advance(task), settings.out / "truth")
     result = SceneResult(name, scene.what, len(scene.mesh.faces), known.floor)
     for estimator in estimators:
         progress.update(task, description=f"{head}: {estimator}")

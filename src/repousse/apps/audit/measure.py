@@ -1,8 +1,10 @@
 """One scene under the audit: the truth once, then each estimator against it."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from repousse.apps.audit.comparison import Score
 from repousse.apps.audit.directions import GROUPS, Group, Motion, displaced, motions
 from repousse.apps.audit.scenes import Scene
 
+VERSION = 1  # of what is kept on disk: raise it when the truth is found in another way
 Scores = dict[Group, dict[str, Score]]
 
 
@@ -28,8 +31,8 @@ class Precision:
     """
 
     size: int = 64
-    samples: int = 32
-    step: float = 0.15
+    samples: int = 48
+    step: float = 0.08
     supersample: int = 1
     count: int = 4
 
@@ -85,10 +88,39 @@ def plain(scores: Scores) -> dict[str, Any]:
     return {group: {name: asdict(one) for name, one in channels.items()} for group, channels in scores.items()}
 
 
-def find_truth(scene: Scene, precision: Precision, done: Callable[[], None] = lambda: None) -> Truth:
-    """The truth of a scene; `done` is called `truth_steps` times."""
+def find_truth(
+    scene: Scene, precision: Precision, done: Callable[[], None] = lambda: None, cache: Path | None = None
+) -> Truth:
+    """The truth of a scene; `done` is called at most `truth_steps` times.
+
+    cache  folder where it is kept, and taken from if the same scene has been measured with the same precision
+    """
+    found = motions(scene, precision.size, count=precision.count)
+    if cache is None:
+        return _found_truth(scene, precision, found, done)
+    path = cache / f"{_digest(scene, precision, found)}.pt"
+    if path.is_file():
+        return Truth(found, **torch.load(path, weights_only=False))
+    known = _found_truth(scene, precision, found, done)
+    cache.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".tmp")
+    torch.save({name: value for name, value in vars(known).items() if name != "motions"}, unfinished)
+    unfinished.replace(path)
+    return known
+
+
+def _digest(scene: Scene, precision: Precision, found: Sequence[Motion]) -> str:
+    """Of all that the truth depends on: how scene and target look, the motions, the precision."""
+    pictures = [scene.draw(precision.size, mesh=mesh, supersample=2) for mesh in (scene.mesh, displaced(scene))]
+    moved = [scene.draw(precision.size, mesh=m, camera=c) for m, c in (one.moved(scene, 3.0) for one in found)]
+    digest = hashlib.sha256(repr((VERSION, astuple(precision))).encode())
+    for picture in [*pictures, *moved]:
+        digest.update(picture.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _found_truth(scene: Scene, precision: Precision, found: list[Motion], done: Callable[[], None]) -> Truth:
     size, samples = precision.size, precision.samples
-    found = motions(scene, size, count=precision.count)
     images = truth.derivative(scene, found, size, samples=samples, step=precision.step, done=done)
     some = _some(found)
     fewer = max(1, samples * 3 // 4)
