@@ -88,6 +88,11 @@ def plain(scores: Scores) -> dict[str, Any]:
     return {group: {name: asdict(one) for name, one in channels.items()} for group, channels in scores.items()}
 
 
+def _scores(data: dict[str, Any]) -> Any:
+    """The inverse of `plain`."""
+    return {group: {name: Score(**one) for name, one in channels.items()} for group, channels in data.items()}
+
+
 def find_truth(
     scene: Scene, precision: Precision, done: Callable[[], None] = lambda: None, cache: Path | None = None
 ) -> Truth:
@@ -100,11 +105,13 @@ def find_truth(
         return _found_truth(scene, precision, found, done)
     path = cache / f"{_digest(scene, precision, found)}.pt"
     if path.is_file():
-        return Truth(found, **torch.load(path, weights_only=False))
+        kept = torch.load(path, weights_only=True)
+        return Truth(found, **{**kept, "floor": _scores(kept["floor"])})
     known = _found_truth(scene, precision, found, done)
     cache.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".tmp")
-    torch.save({name: value for name, value in vars(known).items() if name != "motions"}, unfinished)
+    kept = {name: value for name, value in vars(known).items() if name != "motions"}
+    torch.save({**kept, "floor": plain(known.floor)}, unfinished)
     unfinished.replace(path)
     return known
 
