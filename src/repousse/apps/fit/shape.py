@@ -44,15 +44,17 @@ class ShapeSettings:
     rate          longest step of a vertex, as a share of the object's longest half side
     strength      of `LargeSteps`: how far a step spreads
     gradient      estimator of the silhouettes' gradient
+    shortest      edge that remeshing aims at, however small the pixels are
     remesh_every  steps
     seed          of the order of the pictures
     """
 
-    levels: tuple[Level, ...] = (Level(0.5, 4, 60, color=False), Level(0.5, 4, 80), Level(1, 2.5, 160))
+    levels: tuple[Level, ...] = (Level(1, 2.5, 60, color=False), Level(1, 2.5, 180))
     batch: int = 8
     rate: float = 0.05
     strength: float = 19.0
     gradient: str = "boundary"
+    shortest: float = 0.025
     remesh_every: int = 40
     seed: int = 0
 
@@ -99,7 +101,7 @@ class ShapeStage:
         level = self.settings.levels[self._level]
         share = self._since / level.steps
         if self._since % self.settings.remesh_every == 0 and (share < _REMESH_UNTIL or not self._since):
-            self._remesh(level.edge * self._pixel)
+            self._remesh(max(level.edge * self._pixel, self.settings.shortest))
         last = self._level == len(self.settings.levels) - 1
         fall = 0.5 * (1 + math.cos(math.pi * share)) if last else 1.0
         self._shape.param_groups[0]["lr"] = self.settings.rate * (_LAST_RATE + (1 - _LAST_RATE) * fall)
