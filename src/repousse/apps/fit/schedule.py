@@ -13,7 +13,7 @@ _SHORTEST = {
     "quick": 0.04,
     "normal": 0.025,
     "high": 0.015,
-}  # in the frame: about 9, 23 and 60 thousand vertices at most
+}  # in the frame: 9 to 60 thousand vertices at most
 _CELLS = {"quick": 64, "normal": 96, "high": 128}
 
 
