@@ -8,9 +8,13 @@ from torch import Tensor
 from repousse.geometry import Material, Mesh, Texture, vertex_normals
 from repousse.voxels import VoxelGrid, marching_cubes
 
-_SIZE = 512  # of the texture, which goes once around the pot and from its foot to its knob
+_SIZE = 512  # of the texture
+# Its lower part goes once around the body and from the foot to the knob; above are two strips, which go once around the
+# ring of the handle and along the spout.
+_BODY, _SPOUT, _HANDLE = 0.75, 0.8125, 0.9375  # the body's upper end; the middles of the strips
 _CREAM, _BLUE, _RUST, _GOLD = (0.87, 0.80, 0.66), (0.035, 0.10, 0.36), (0.55, 0.085, 0.03), (0.72, 0.42, 0.06)
 _LOW, _HIGH = -0.8, 0.85
+_RING = (-0.50, 0.04, 0.0)  # the middle of the handle's ring
 
 
 def coffee_pot(resolution: int = 96) -> Mesh:
@@ -18,9 +22,8 @@ def coffee_pot(resolution: int = 96) -> Mesh:
 
     resolution  cells along its longest side, 16 to 512
 
-    Watertight, genus 1 (the hole of the handle), concave at neck and spout; y up, longest side 2, spout at +x. "uv" are
-    the angle around the y-axis and the height; u goes beyond 1 where faces cross the seam at the handle, and the
-    texture repeats. ImportError without scikit-image.
+    Watertight, genus 1 (the hole of the handle), concave at neck and spout; y up, longest side 2, spout at +x. In "uv"
+    u goes beyond 1 where faces cross a seam, and the texture repeats. ImportError without scikit-image.
     """
     if not isinstance(resolution, int) or not 16 <= resolution <= 512:
         raise ValueError(f"coffee_pot: `resolution` must be a whole number from 16 to 512, got {resolution!r}.")
@@ -39,18 +42,22 @@ def coffee_pot(resolution: int = 96) -> Mesh:
 
 def _distance(points: Tensor) -> Tensor:
     """Signed distance to the pot, roughly: shapes that flow into each other."""
-    belly = _ellipsoid(points, (0, -0.25, 0), (0.57, 0.47, 0.57))
+    body, spout, handle = _parts(points)
+    return _blend(_blend(body, spout, 0.05), handle, 0.04)
+
+
+def _parts(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Signed distances to body, spout and handle."""
+    body = _ellipsoid(points, (0, -0.25, 0), (0.57, 0.47, 0.57))
     foot = _ellipsoid(points, (0, -0.72, 0), (0.40, 0.07, 0.40))
     neck = _cone(points, (0, 0.0, 0), (0, 0.42, 0), 0.36, 0.25)
     lid = _ellipsoid(points, (0, 0.52, 0), (0.34, 0.13, 0.34))
     knob = _ellipsoid(points, (0, 0.72, 0), (0.10, 0.10, 0.10))
-    spout = _cone(points, (0.40, -0.28, 0), (0.72, 0.10, 0), 0.16, 0.09)
-    spout = _blend(spout, _cone(points, (0.72, 0.10, 0), (0.88, 0.36, 0), 0.09, 0.065), 0.05)
-    handle = _ring(points, (-0.50, 0.04, 0), (0.36, 0.36), 0.07)
-    pot = belly
-    for part, blend in ((foot, 0.06), (neck, 0.10), (lid, 0.03), (knob, 0.04), (spout, 0.05), (handle, 0.04)):
-        pot = _blend(pot, part, blend)
-    return pot
+    for part, blend in ((foot, 0.06), (neck, 0.10), (lid, 0.05), (knob, 0.04)):
+        body = _blend(body, part, blend)
+    low, bend, tip = (0.40, -0.28, 0), (0.72, 0.10, 0), (0.88, 0.36, 0)
+    spout = _blend(_cone(points, low, bend, 0.16, 0.09), _cone(points, bend, tip, 0.09, 0.065), 0.05)
+    return body, spout, _ring(points, _RING, (0.36, 0.36), 0.07)
 
 
 def _ellipsoid(points: Tensor, centre: tuple[float, ...], radii: tuple[float, ...]) -> Tensor:
@@ -81,11 +88,16 @@ def _blend(a: Tensor, b: Tensor, width: float) -> Tensor:
 
 
 def _wrapped(mesh: Mesh) -> tuple[Tensor, Tensor]:
-    """Angle and height of each corner of each face, and their index; u is continuous within every face."""
-    x, y, z = mesh.positions.double().unbind(1)
-    u = 0.5 - torch.atan2(z, x) / (2 * math.pi)
-    v = (y - _LOW) / (_HIGH - _LOW)
-    corners = torch.stack((u, v), -1)[mesh.faces.long()]
+    """Places on the texture of each corner of each face, and their index; continuous within every face."""
+    points = mesh.positions.double()
+    x, y, z = points.unbind(1)
+    body = torch.stack((0.5 - torch.atan2(z, x) / (2 * math.pi), (y - _LOW) / (_HIGH - _LOW) * _BODY), -1)
+    spout = torch.stack((0.1 + 0.8 * (x - 0.4) / 0.55, torch.full_like(x, _SPOUT)), -1)
+    angle = torch.atan2(y - _RING[1], x - _RING[0]) / (2 * math.pi)
+    handle = torch.stack((angle, torch.full_like(x, _HANDLE)), -1)
+    faces = mesh.faces.long()
+    part = torch.stack(_parts(points[faces].mean(1))).argmin(0)
+    corners = torch.stack((body, spout, handle))[part[:, None], faces]
     first = corners[:, :1, 0]
     corners[..., 0] -= (corners[..., 0] - first).round()
     corners[..., 0] -= corners[..., 0].amin(1, keepdim=True).floor()
@@ -97,7 +109,7 @@ def _painting() -> Tensor:
     """(H, W, 3), linear; painted twice as fine, then averaged."""
     steps = (torch.arange(2 * _SIZE, dtype=torch.float64) + 0.5) / (2 * _SIZE)
     v, u = torch.meshgrid(1 - steps, steps, indexing="ij")
-    height = _LOW + v * (_HIGH - _LOW)
+    height = _LOW + v / _BODY * (_HIGH - _LOW)
     picture = torch.tensor(_CREAM, dtype=torch.float64).expand(*u.shape, 3).clone()
 
     def paint(where: Tensor, color: tuple[float, ...]) -> None:
@@ -128,12 +140,10 @@ def _painting() -> Tensor:
     paint(radius < 0.24, _BLUE)
     radius, _ = petals(28, -0.53, 1.0, 16.0)
     paint(radius < 0.3, _GOLD)
-    at_handle = (u - 0.5).abs() > 0.44
-    stripes = at_handle & (height > -0.1) & (height < 0.45)
-    paint(stripes, _CREAM)
-    paint(stripes & ((height * 16) % 1 < 0.4), _BLUE)
-    at_spout = ((u - 0.5).abs() < 0.028) & (height > 0.0)
-    paint(at_spout & (height < 0.45), _CREAM)
-    paint(at_spout & (height > 0.22) & (height < 0.45), _RUST)
+    strips = v > _BODY
+    paint(strips, _CREAM)
+    paint((v > 0.875) & ((u * 28) % 1 < 0.4), _BLUE)
+    paint(strips & (v < 0.875) & (u > 0.62), _RUST)
+    paint(strips & (v < 0.875) & ((u - 0.56).abs() < 0.02), _BLUE)
     coarse = picture.view(_SIZE, 2, _SIZE, 2, 3).mean((1, 3))
     return coarse.float()
