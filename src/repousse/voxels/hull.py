@@ -18,6 +18,7 @@ _CELLS_AT_ONCE = 2**18
 _COARSE = 40  # cells along the longest side while looking for bounds and wrong masks
 _OUTLIERS = 0.15  # the share of the masks that may be wrong
 _NEAR = 3.0  # cells; beyond that from the surface, distances do not matter
+_THIN = 0.05  # coverage of a pixel by something thin that is more than noise
 _MARGIN = 2  # coarse cells left around the object
 _SMALLEST = 0.01  # volume of a part that is kept, as a share of the largest part's
 
@@ -140,13 +141,18 @@ class _Outlines:
 def signed_distance(mask: Tensor) -> Tensor:
     """Distance of each pixel centre to the outline in pixels, positive inside; float32 (H, W), like `mask`.
 
-    Between two pixels the outline is where their coverage says. Beyond all pixels of a mask that is 0 or 1 everywhere.
+    Between two pixels the outline is where their coverage says. Parts less than about two pixels thick are thickened by
+    one on either side: in another view they may be broad, and many views that each place them a fraction of a pixel
+    wrong would leave nothing. Beyond all pixels of a mask that is 0 or 1 everywhere.
     """
-    inside = (mask >= 0.5).numpy()
+    share, block = mask.numpy(), np.ones((3, 3))
+    body = ndimage.binary_dilation(ndimage.binary_opening(share >= 0.5, block), block, iterations=2)
+    thin = (share >= _THIN) & ~body
+    share = np.where(ndimage.binary_dilation(thin, block), 1, share)
+    inside = share >= 0.5
     far = float(sum(mask.shape))
     if inside.all() or not inside.any():
         return torch.full_like(mask, far if inside.all() else -far)
-    share = mask.numpy()
 
     def beyond(region: np.ndarray, cover: np.ndarray) -> np.ndarray:
         """How far the outline is from pixels in `region`, whose own kind covers them by `cover`."""
