@@ -25,7 +25,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 @pytest.fixture(scope="module")
 def views() -> Views:
-    return photographed(painted_torus(), all_around(4), 40)
+    return photographed(painted_torus(), all_around(4), 40, supersample=4)
 
 
 def test_the_right_answer_is_perfect(views: Views) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PADDING = 4
 _SMALLEST, _LARGEST = 128, 4096
-_TEXELS_PER_PIXEL = 1.5  # along a side
+_TEXELS_PER_PIXEL = 2.5  # along a side
 _ROUGH = 0.1  # of sRGB: larger differences count linearly
 _LIGHT_RATE, _LIGHT_HELD = 0.004, 1e-2
 
@@ -41,7 +41,7 @@ class AppearanceSettings:
     resolution: int = 0
     light: bool = True
     steps: int = 150
-    learning_rate: float = 0.08
+    learning_rate: float = 0.1
 
     def __post_init__(self) -> None:
         require(self.texture in ("uv", "vertices"), f'texture is "uv" or "vertices", not {self.texture!r}')
@@ -181,7 +181,7 @@ def _bare(mesh: Mesh) -> Mesh:
 
 
 def _resolution(views: "Views") -> int:
-    """A power of two at which texels are a little smaller than pixels.
+    """A power of two at which texels are smaller than half a pixel.
 
     A convex surface has four times the area of its mean shadow (Cauchy), and charts fill two thirds of the square.
     """

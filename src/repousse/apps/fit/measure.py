@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 _BEST = 99.0  # decibels of pictures that are equal: JSON knows no infinity
 _FOLD = math.cos(math.radians(150))
 _SAMPLES = 100_000
+_SAMPLES_ALONG = 1024
 
 
 @torch.no_grad()
 def shown(mesh: Mesh, lights: Sequence[Light], views: "Views", index: int) -> Picture:
-    """The mesh as picture `index` would show it: two by two samples per pixel, smooth normals, black background."""
+    """The mesh as picture `index` would show it: smooth normals, black background, up to 16 samples per pixel."""
     height, width = views.mask.shape[1:]
+    samples = min(4, max(2, _SAMPLES_ALONG // max(height, width)))
     camera = views.camera[index : index + 1]
-    return render(mesh, camera, (height, width), lights=lights, gradient=None, supersample=2, smooth=True)
+    return render(mesh, camera, (height, width), lights=lights, gradient=None, supersample=samples, smooth=True)
 
 
 def evaluate(mesh: Mesh, lights: Sequence[Light], views: "Views", truth: Mesh | None = None) -> dict[str, Any]:
