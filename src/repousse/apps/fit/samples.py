@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SUPERSAMPLE = 2
 _INSIDE = 0.999  # of a pixel of the mask
+_BESIDE = 0.05  # trust in pixels beside an outline
+_STEEP = 5.0  # times as far apart as the places of neighbouring pixels usually are: a gap
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +28,10 @@ class Samples:
     Where only one of the two covers a pixel, colours belong to something else than the surface that is drawn there.
 
     color    float (P, 3)     linear, of the pixels
-    weight   float (P,)       cosine of the angle at which the pixel sees the surface: shapes that are a little wrong
-                              shift what is seen at a slant most
+    weight   float (P,)       trust: a shape that is a little wrong shifts what is seen at a slant most, and mixes up
+                              what lies on both sides of an outline. So it is the cosine of the angle at which the
+                              pixel sees the surface, and little beside outlines, be they against the background or
+                              against another part of the mesh
     sky      float (P, S, 9)  see `light.sky`
     uv       float (P, S, 2), and `steps` float (P, S, 2, 2), its derivatives by the sample's column and row; empty
              without "uv"
@@ -71,8 +75,8 @@ def samples(mesh: Mesh, views: "Views", index: int) -> Samples:
     given = mesh.attributes["normal"]
     normals = ops.interpolate(given.values, given.faces, fragments)
     normal = kept(torch.nn.functional.normalize(normals, dim=-1) * side_seen(fragments, normals.dtype))
-    eye = camera.eye[0]
-    towards = eye[:3] - eye[3] * kept(ops.interpolate(mesh.positions, mesh.faces, fragments))
+    eye, places = camera.eye[0], ops.interpolate(mesh.positions, mesh.faces, fragments)
+    towards = eye[:3] - eye[3] * kept(places)
     cosine = (normal * torch.nn.functional.normalize(towards, dim=-1)).sum(-1).clamp(min=0).mean(-1)
     if "uv" in mesh.attributes:
         charts = mesh.attributes["uv"]
@@ -83,13 +87,36 @@ def samples(mesh: Mesh, views: "Views", index: int) -> Samples:
     shares = kept(fragments.bary)
     return Samples(
         color=views.color[index].flatten(0, 1)[inside],
-        weight=cosine,
+        weight=cosine * torch.where(_beside_outlines(places, inside), _BESIDE, 1)[inside],
         sky=sky(normal),
         uv=uv,
         steps=steps,
         corners=mesh.faces.long()[kept(fragments.face_id[..., None])[..., 0].long()],
         shares=torch.cat((shares, 1 - shares.sum(-1, keepdim=True)), -1),
     )
+
+
+def _beside_outlines(places: Tensor, inside: Tensor) -> Tensor:
+    """bool (H W): the pixel has a neighbour that is not inside, or whose surface lies far away from its own.
+
+    places  (1, sH, sW, 3)  positions on the surface
+    inside  bool (H W)
+    """
+    _, height, width, _ = places.shape
+    grid = inside.view(height // SUPERSAMPLE, width // SUPERSAMPLE)
+    middle = _by_pixel(places).mean(1).view(*grid.shape, 3)
+    beside = torch.zeros_like(grid)
+    for axis in (0, 1):
+        count = grid.shape[axis] - 1
+        near, far = (slice(0, count), slice(1, None))
+        pick = (lambda part: (part,)) if axis == 0 else (lambda part: (slice(None), part))
+        both = grid[pick(near)] & grid[pick(far)]
+        apart = (middle[pick(far)] - middle[pick(near)]).norm(dim=-1)
+        usual = apart[both].median() if bool(both.any()) else apart.new_zeros(())
+        outline = ~both | (apart > _STEEP * usual)
+        beside[pick(near)] |= outline
+        beside[pick(far)] |= outline
+    return beside.flatten()
 
 
 def _by_pixel(image: Tensor) -> Tensor:
