@@ -1,7 +1,8 @@
 """Estimators: interchangeable backward passes over one exact forward pass.
 
 An estimator is a callable `(image, fragments, topology) -> image`. It gives the silhouettes of a shaded image a
-gradient with respect to `fragments.positions`; what lies inside faces has its gradient already.
+gradient with respect to `fragments.positions`; what lies inside faces has its gradient already. `Soft` is an
+exception: it stands where estimators do, but `render` draws by it.
 """
 
 from typing import Protocol
@@ -11,9 +12,10 @@ from torch import Tensor
 from repousse.geometry import Topology
 from repousse.gradients.interior import Interior
 from repousse.gradients.kato import Kato
+from repousse.gradients.soft import Soft
 from repousse.ops import Fragments
 
-__all__ = ["Estimator", "Interior", "Kato", "estimator"]
+__all__ = ["Estimator", "Interior", "Kato", "Soft", "estimator"]
 
 
 class Estimator(Protocol):
@@ -24,11 +26,11 @@ class Estimator(Protocol):
         ...
 
 
-_NAMES = {"kato": Kato(), "kato-released": Kato(mode="released"), "interior": Interior()}
+_NAMES = {"kato": Kato(), "kato-released": Kato(mode="released"), "interior": Interior(), "soft": Soft()}
 
 
 def estimator(choice: "str | Estimator") -> Estimator:
-    """The estimator of a name ("kato", "kato-released", "interior"); estimators pass through.
+    """The estimator of a name ("kato", "kato-released", "interior", "soft"); estimators pass through.
 
     Raises ValueError for other names, TypeError for what cannot be called.
     """

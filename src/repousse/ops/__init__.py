@@ -5,12 +5,14 @@ from repousse.ops.cubemap import cubemap, cubemap_from_environment, environment
 from repousse.ops.interpolate import interpolate
 from repousse.ops.layers import layers
 from repousse.ops.rasterize import Fragments, rasterize, with_face_id
+from repousse.ops.soft import SoftOptions, soft
 from repousse.ops.texture import texture
 from repousse.ops.voxelize import voxelize
 
 __all__ = [
     "Crossings",
     "Fragments",
+    "SoftOptions",
     "crossings",
     "cubemap",
     "cubemap_from_environment",
@@ -18,6 +20,7 @@ __all__ = [
     "interpolate",
     "layers",
     "rasterize",
+    "soft",
     "texture",
     "voxelize",
     "with_face_id",
