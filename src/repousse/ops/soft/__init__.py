@@ -55,8 +55,9 @@ def soft(
     pixel, and at most 32 MiB (or twice the gradient) for the sums of the backward pass. Time: faces x the pixels that
     each reaches; more than four channels are drawn in several passes.
 
-    Left out are faces with a corner behind the camera (w <= 0; they are not clipped), not finite, or more than 1e6 half
-    images away, and faces of less than 1e-10 / 2 squared half images, seen edge-on. They get no gradient.
+    Left out are faces with a corner behind the camera (w <= 0; they are not clipped) or more than 1e6 half images away,
+    and faces of less than 1e-10 / 2 squared half images, seen edge-on. They get no gradient. Nor do faces with a NaN or
+    infinite vertex, which are counted in a RuntimeWarning.
 
     Raises IndexError for a face whose index does not exist, ValueError or TypeError for wrong shapes, sizes, dtypes and
     devices.
@@ -81,6 +82,7 @@ def soft(
     checks.same_device("soft", positions=positions, colors=colors, depth=depth, background=background)
     if backend == "reference":
         checks.check_indices_slowly("soft", "faces", faces, positions.shape[-2], "positions")
+        arguments.warn_not_finite("soft", arguments.count_not_finite(positions, faces, ranges))
         corners = _corners(positions, depth, (height, width))
         return _by_reference(corners, faces, ranges, colors, background, (height, width), options, cull)
     if backend != "native":
@@ -129,13 +131,18 @@ def _as_background(background: Tensor | None, colors: Tensor, batch: int) -> Ten
 
 
 def _corners(positions: Tensor, depth: Tensor, size: tuple[int, int]) -> Tensor:
-    """(..., V, 4): place in units of half the shorter side, camera depth, 1 / w. NaN behind the camera."""
+    """(..., V, 4): place in units of half the shorter side, camera depth, 1 / w. NaN where positions are not finite.
+
+    Behind the camera 1 / w is -1 and all else 0. What is not used gets a gradient of 0, not NaN, from `where`.
+    """
     height, width = size
-    x, y, _, w = positions.unbind(-1)
-    ahead = w > 1 / reference.MOST_DEPTH
-    r = 1 / torch.where(ahead, w, 1)
+    finite = positions.isfinite().all(-1) & depth.isfinite()
+    used = finite & (positions[..., 3] > 1 / reference.MOST_DEPTH)
+    x, y, _, w = torch.where(used[..., None], positions, positions.new_tensor([0.0, 0.0, 0.0, -1.0])).unbind(-1)
+    r = 1 / w
+    depth = torch.where(used, depth, 0)
     corners = torch.stack([x * r * (width / min(size)), y * r * (height / min(size)), depth, r], -1)
-    return torch.where(ahead[..., None], corners, torch.nan)
+    return torch.where(finite[..., None], corners, torch.nan)
 
 
 def _by_reference(
@@ -156,5 +163,7 @@ def _by_reference(
         of_image = corners if ranges is not None else corners[b]
         part = faces[first : first + count]
         images.append(reference.soft(of_image, part, mine, background[b], size, options, cull))
-    empty = corners.new_zeros((0, *size, colors.shape[-1] + 1))
-    return torch.stack(images) if images else empty
+    if images:
+        return torch.stack(images)
+    nothing = corners[:0].sum() + colors[:0].sum() + background.sum()  # of no numbers, but differentiable
+    return nothing * corners.new_zeros((0, *size, colors.shape[-1] + 1))

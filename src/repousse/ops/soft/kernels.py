@@ -82,6 +82,7 @@ def _soft_cpu(
         shown.data_ptr() if shown.numel() else None,
     )
     checks.check_status("soft", status)
+    arguments.warn_not_finite("soft", status)
     return image, memory, shown
 
 

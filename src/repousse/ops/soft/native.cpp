@@ -31,7 +31,7 @@ RP_INLINE void add_alpha(const Rules& rules, const Near& n, Floats& alpha) {
   else if (rules.alpha == kSumAlpha)
     alpha = alpha + blend(n.seen, n.covers, Floats{});
   else
-    alpha = blend(both(n.seen, less(splat(0.5f), n.covers)), splat(1.0f), alpha);
+    alpha = blend(both(n.seen, n.inside), splat(1.0f), alpha);
 }
 
 template <int kC>
@@ -117,7 +117,7 @@ constexpr Draw kDraw[kMostChannels + 1] = {draw<0>, draw<1>, draw<2>, draw<3>, d
 // (B, 2) or null; colors (F, 3, C), or (B, N, 3, C) if `batched`; background (B, C), C <= 4.
 // -> image (B, H, W, C + 1); memory (B, 3, H, W), or (B, 1, H, W) without colours: alpha as it is added up, least
 // depth, 1 / sum of weights; shown (B, H, W), the number of the face within its image, for hard colours only. Returns
-// 0, or -1 if memory ran out.
+// the number of faces with a corner that is not finite, or -1 if memory ran out.
 RP_KERNEL(rp_soft)
 (const float* corners, int64_t vertices, int32_t packed, const int32_t* faces, int64_t face_count,
  const int64_t* ranges, int64_t batch, const float* colors, int64_t color_rows, int32_t batched, int32_t channels,
@@ -139,7 +139,8 @@ RP_KERNEL(rp_soft)
                   width,
                   threads,
                   {distance, alpha, color, cull, inverse_sigma, reach, sharpness, near, far, background_depth}};
-  const Box* const boxes = call.find_boxes();
+  int64_t not_finite = 0;
+  const Box* const boxes = call.find_boxes(&not_finite);
   const int64_t bands = (height + kTile - 1) / kTile, pixels = static_cast<int64_t>(height) * width;
   const int64_t planes = channels ? 3 : 1;
   parallel_for(batch * bands, threads, [&](int64_t job, int) {
@@ -151,7 +152,7 @@ RP_KERNEL(rp_soft)
                   frame.count ? 1.0f / static_cast<float>(frame.count) : 0.0f};
     kDraw[channels](frame, call.rules, boxes + call.box_offset(b), background + b * channels, begin, end, out);
   });
-  return 0;
+  return not_finite;
 } catch (...) {
   return -1;
 }

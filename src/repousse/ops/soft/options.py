@@ -24,7 +24,7 @@ class SoftOptions:
     alpha       how shares make the mask
                 "prod"         1 - product of (1 - D)
                 "sum"          sum of D / number of faces
-                "hard"         1 where any D > 1/2
+                "hard"         1 where any D >= 1/2: inside of a face
     color       how faces make colours
                 "softmax"      the mean, weighted by D exp(zn / gamma) with zn = (far - z) / (far - near); the
                                background has the weight exp(eps / gamma)

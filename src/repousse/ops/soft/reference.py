@@ -51,7 +51,7 @@ def soft(
     elif options.alpha == "sum":
         alpha = shares.sum(0) / max(count, 1)
     else:
-        alpha = (shares.detach() > 0.5).any(0).to(shares.dtype)
+        alpha = (seen & inside).any(0).to(shares.dtype)
 
     values = (bary[..., None] * colors[:, :, None]).sum(1)  # (F, P, C)
     if options.color == "softmax":
@@ -100,8 +100,8 @@ def _area(corners: Tensor) -> Tensor:
 def _centres(size: tuple[int, int], like: Tensor) -> tuple[Tensor, Tensor]:
     """Pixel centres, (P,) each."""
     height, width = size
-    rows = (torch.arange(height, dtype=like.dtype) + 0.5 - height / 2) * 2 / min(size)
-    columns = (torch.arange(width, dtype=like.dtype) + 0.5 - width / 2) * 2 / min(size)
+    rows = (torch.arange(height, dtype=like.dtype, device=like.device) + 0.5 - height / 2) * 2 / min(size)
+    columns = (torch.arange(width, dtype=like.dtype, device=like.device) + 0.5 - width / 2) * 2 / min(size)
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     return x.reshape(-1), y.reshape(-1)
 

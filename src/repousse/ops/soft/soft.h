@@ -5,6 +5,7 @@
 // with the number of faces per pixel, and sums do not depend on the number of threads.
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "exponential.h"
@@ -32,7 +33,7 @@ struct Rules {
   float background;  // depth at which the background counts as a face
 };
 
-// A vertex on the screen: place, camera depth, 1 / w. NaN if it is behind the camera.
+// A vertex on the screen: place, camera depth, 1 / w, which is not positive behind the camera.
 struct Corner {
   float x, y, z, r;
 };
@@ -81,6 +82,12 @@ struct Face {
     inverse_area = 1 / area;
   }
 
+  bool finite() const {
+    float sum = 0;
+    for (int k = 0; k < 3; ++k) sum += ((x[k] - x[k]) + (y[k] - y[k])) + ((z[k] - z[k]) + (r[k] - r[k]));
+    return sum == 0;
+  }
+
   // Faces that can be drawn; false for NaN.
   bool good(const Rules& rules) const {
     for (int k = 0; k < 3; ++k)
@@ -101,10 +108,9 @@ inline std::pair<int16_t, int16_t> pixels_between(double low, double high, doubl
           static_cast<int16_t>(std::clamp(end, 0.0, static_cast<double>(size)))};
 }
 
-inline Box box_of(const Frame& frame, int64_t index, const Rules& rules) {
-  const Face face(frame, index, rules);
+inline Box box_of(const Frame& frame, const Face& face, const Rules& rules) {
   if (!face.good(rules)) return {0, 0, 0, 0};
-  double margin = rules.distance == kEuclidean ? std::sqrt(static_cast<double>(rules.reach)) : 0;
+  const double margin = rules.distance == kEuclidean ? std::sqrt(static_cast<double>(rules.reach)) : 0;
   // Barycentrics down to -m reach as far as a triangle that is larger by 3 m, about the centroid.
   const double grown = rules.distance == kBarycentric ? std::sqrt(static_cast<double>(rules.reach)) : 0;
   double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
@@ -303,17 +309,23 @@ struct Call {
     for (int64_t i = 0; i < b; ++i) offset += count(i);
     return offset;
   }
-  Box* find_boxes() const {
+  // `not_finite`: how many faces have a corner that is not.
+  Box* find_boxes(int64_t* not_finite = nullptr) const {
+    std::atomic<int64_t> count_bad{0};
     Box* const boxes = static_cast<Box*>(scratch(2, (box_offset(batch) + 1) * static_cast<int64_t>(sizeof(Box))));
     constexpr int64_t kChunk = 2048;
     for (int64_t b = 0; b < batch; ++b) {
       const Frame image = frame(b);
       Box* const mine = boxes + box_offset(b);
       parallel_for((image.count + kChunk - 1) / kChunk, threads, [&](int64_t chunk, int) {
-        for (int64_t i = chunk * kChunk; i < std::min(image.count, (chunk + 1) * kChunk); ++i)
-          mine[i] = box_of(image, i, rules);
+        for (int64_t i = chunk * kChunk; i < std::min(image.count, (chunk + 1) * kChunk); ++i) {
+          const Face face(image, i, rules);
+          if (!face.finite()) count_bad.fetch_add(1, std::memory_order_relaxed);
+          mine[i] = box_of(image, face, rules);
+        }
       });
     }
+    if (not_finite) *not_finite = count_bad.load();
     return boxes;
   }
 };
