@@ -10,12 +10,15 @@ from typing import Protocol
 from torch import Tensor
 
 from repousse.geometry import Topology
+from repousse.gradients.antialias import Antialias
+from repousse.gradients.boundary import Boundary
+from repousse.gradients.edge import Edge
 from repousse.gradients.interior import Interior
 from repousse.gradients.kato import Kato
 from repousse.gradients.soft import Soft
 from repousse.ops import Fragments
 
-__all__ = ["Estimator", "Interior", "Kato", "Soft", "estimator"]
+__all__ = ["Antialias", "Boundary", "Edge", "Estimator", "Interior", "Kato", "Soft", "estimator", "names"]
 
 
 class Estimator(Protocol):
@@ -26,11 +29,19 @@ class Estimator(Protocol):
         ...
 
 
-_NAMES = {"kato": Kato(), "kato-released": Kato(mode="released"), "interior": Interior(), "soft": Soft()}
+_NAMES: dict[str, Estimator] = {
+    "boundary": Boundary(),
+    "antialias": Antialias(),
+    "edge": Edge(),
+    "kato": Kato(),
+    "kato-released": Kato(mode="released"),
+    "interior": Interior(),
+    "soft": Soft(),
+}
 
 
 def estimator(choice: "str | Estimator") -> Estimator:
-    """The estimator of a name ("kato", "kato-released", "interior", "soft"); estimators pass through.
+    """The estimator of a name, one of `names()`; estimators pass through.
 
     Raises ValueError for other names, TypeError for what cannot be called.
     """
@@ -41,3 +52,8 @@ def estimator(choice: "str | Estimator") -> Estimator:
     if choice not in _NAMES:
         raise ValueError(f"gradient {choice!r} is not known; choose one of {sorted(_NAMES)} or pass an estimator.")
     return _NAMES[choice]
+
+
+def names() -> tuple[str, ...]:
+    """The names that `estimator` knows."""
+    return tuple(_NAMES)
