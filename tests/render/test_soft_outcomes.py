@@ -20,7 +20,7 @@ def test_a_sphere_becomes_an_airplane(shared_data: Path) -> None:
     data = np.load(shared_data / "multiview" / "softras_airplane_120.npz")
     wanted = torch.from_numpy(data["rgba"][:, 3] / 255).float()
     distance, elevation, azimuth = torch.from_numpy(data["dist_elev_azim"]).T
-    # Their cameras mirror the world in z, which is where their azimuth 0 lies: seen with ours, the airplane is mirrored.
+    # Their cameras look from -z at azimuth 0 and mirror what they see: with ours, the airplane is mirrored in z.
     cameras = Camera.orbit(distance, elevation.deg2rad(), azimuth.deg2rad(), fov=math.radians(30))
     sphere = icosphere(3)
     positions = (sphere.positions * 0.5).requires_grad_()
