@@ -69,7 +69,7 @@ struct Out {
 template <int kC>
 RP_INLINE void finish_block(const Rules& rules, const Out& out, const PixelBlock<false>& block, int i,
                             const Tile<kC>& tile) {
-  Floats values[kMostChannels + 4] = {};
+  Floats values[kC + 1] = {};
   const Floats scale = 1.0f / tile.total[i];
   for (int c = 0; c < kC; ++c) values[c] = tile.color[i][c] * scale;
   values[kC] = rules.alpha == kProdAlpha  ? 1.0f - tile.alpha[i]
