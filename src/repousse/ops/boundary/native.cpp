@@ -24,14 +24,29 @@ void add_end(const Frame& frame, const Line& line, double share, double gx, doub
   }
 }
 
+// Beside a narrow face the inner pixel may show its neighbour: where other parts of the edge show one of its own faces,
+// that colour is taken.
+void prefer_own_faces(const Frame& frame, const Topology& t, const Line& line, Part* parts, size_t count) {
+  const int32_t* faces = t.edge_faces + 2 * static_cast<int64_t>(line.edge);
+  const auto own = [&](const Part& part) {
+    const int32_t face = part.surface.pixel < 0 ? -1 : frame.face_id[part.surface.pixel];
+    return face >= 0 && (face == faces[0] || face == faces[1]);
+  };
+  if (std::none_of(parts, parts + count, own)) return;
+  for (size_t i = 0; i < count; ++i)
+    if (!own(parts[i])) parts[i].surface = {};
+}
+
 // Adds what the parts of lines change in the loss.
-void add_parts(const Scene& scene, const Pictures& pictures, std::vector<Part>& parts, float* gradient) {
+void add_parts(const Scene& scene, const Topology& t, const Pictures& pictures, std::vector<Part>& parts,
+               float* gradient) {
   const auto index_of = [&](const Part& part) { return scene.piece(part.piece).line; };
   for (size_t i = 0, end; i < parts.size(); i = end) {
     for (end = i; end < parts.size() && index_of(parts[end]) == index_of(parts[i]);) ++end;
+    const Line& line = scene.line_of(scene.piece(parts[i].piece));
+    prefer_own_faces(scene.frame, t, line, &parts[i], end - i);
     fill_gaps(&parts[i], end - i, &Part::surface);
     fill_gaps(&parts[i], end - i, &Part::behind);
-    const Line& line = scene.line_of(scene.piece(parts[i].piece));
     double at_a = 0, at_b = 0;
     for (size_t j = i; j < end; ++j) {
       Part& part = parts[j];
@@ -66,16 +81,16 @@ void settle(const Frame& frame, const Topology& t, const Pictures& pictures, Out
     }
     const Scene scene{frame, outline, first};
     scene.find_parts(parts);
-    add_parts(scene, pictures, parts, gradient);
+    add_parts(scene, t, pictures, parts, gradient);
   }
-  std::vector<int32_t> edges;
-  find_creases(frame, t, pictures, edges);
+  bool flat = false;
+  const std::vector<int32_t> edges = find_creases(frame, t, pictures, flat);
   if (edges.empty()) return;
   Outline creases;
   for (const int32_t edge : edges) add_edge(frame, t, edge, creases);
   parts.clear();
-  find_crease_parts(frame, t, creases, parts);
-  add_parts({frame, creases, nullptr}, pictures, parts, gradient);
+  find_crease_parts(frame, t, creases, flat, parts);
+  add_parts({frame, creases, nullptr}, t, pictures, parts, gradient);
 }
 
 }  // namespace
