@@ -12,7 +12,7 @@ from torch import Tensor
 
 from repousse.camera import Camera
 from repousse.geometry import icosphere, pack
-from repousse.gradients import Antialias, Edge, Estimator, Interior, Kato
+from repousse.gradients import Antialias, Boundary, Edge, Estimator, Interior, Kato
 from repousse.ops import crossings, interpolate, rasterize
 
 SIZE = (12, 10)
@@ -20,11 +20,11 @@ MESH = icosphere(1)
 POSITIONS = Camera.orbit(3.0).project(MESH.positions, SIZE).contiguous()
 COLORS = torch.rand(42, 3, generator=torch.Generator().manual_seed(0))
 ESTIMATORS = pytest.mark.parametrize(
-    "estimator", [Antialias(), Edge(), Interior(), Kato("crossings"), Kato("released")], ids=str
+    "estimator", [Boundary(), Antialias(), Edge(), Interior(), Kato("crossings"), Kato("released")], ids=str
 )
 
 # Derivatives have no derivative: their opcheck must not ask for one. `test_second_derivatives_raise` covers it.
-ONCE = ("barycentrics_backward", "interpolate_backward", "kato_released", "kato_from_crossings")
+ONCE = ("barycentrics_backward", "boundary", "interpolate_backward", "kato_released", "kato_from_crossings")
 DIFFERENTIATES = "test_aot_dispatch_dynamic"
 
 
@@ -51,6 +51,10 @@ def arguments(packed: bool) -> dict[str, tuple[Any, ...]]:
         "crossings": (
             *(positions, t.faces, t.edges, t.edge_faces, t.consistent, t.extra),
             *(f.faces, f.face_id, f.depth, f.facing, f.ranges),
+        ),
+        "boundary": (
+            *(positions, t.faces, t.edges, t.edge_faces, t.consistent, t.extra),
+            *(f.faces, f.face_id, f.depth, f.facing, f.ranges, image, grad),
         ),
         "kato_from_crossings": (ndc, *found, f.face_id, f.depth, image, grad, 1e-3),
     }

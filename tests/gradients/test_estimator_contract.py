@@ -7,10 +7,10 @@ from torch import Tensor
 
 from repousse import gradients
 from repousse.geometry import topology
-from repousse.gradients import Antialias, Edge, Estimator, Interior, Kato
+from repousse.gradients import Antialias, Boundary, Edge, Estimator, Interior, Kato
 from repousse.ops import rasterize
 
-ESTIMATORS = [Antialias(), Edge(), Kato("crossings"), Kato("released"), Interior()]
+ESTIMATORS = [Boundary(), Antialias(), Edge(), Kato("crossings"), Kato("released"), Interior()]
 EVERY = pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
 # Those that leave the image alone: all but the one whose image is smooth.
 HARD = pytest.mark.parametrize("estimator", [e for e in ESTIMATORS if e != Antialias()], ids=str)
@@ -22,7 +22,8 @@ def test_every_estimator_is_listed() -> None:
     """Breaks if an estimator is added without its line above."""
     classes = {getattr(gradients, name) for name in gradients.__all__} - {Estimator}
     assert {kind for kind in classes if isinstance(kind, type)} == {type(e) for e in ESTIMATORS}
-    for choice in ("antialias", "edge", "kato", "kato-released", "interior"):
+    assert set(gradients.names()) >= {"boundary", "antialias", "edge", "kato", "kato-released", "interior"}
+    for choice in gradients.names():
         assert gradients.estimator(choice) in ESTIMATORS
         assert gradients.estimator(gradients.estimator(choice)) is gradients.estimator(choice)
     with pytest.raises(ValueError, match=r"gradient 'sharp' is not known; choose one of \['antialias', 'edge'"):
