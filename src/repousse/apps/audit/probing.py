@@ -83,7 +83,7 @@ def probe(
     weights = torch.randn(1, size, size, 4, generator=torch.Generator().manual_seed(3))
     asked = gradients.whole(weights)
     ways: list[tuple[Method, Callable[[], Tensor]]] = []
-    if stride <= WIDEST:
+    if stride <= min(WIDEST, size // 2):
         ways.append(("lattice", lambda: _lattice(gradients, near, stride)))
     if len(scene.mesh.positions) <= 2000:
         ways.append(("windows", lambda: _windows(gradients, near)))
