@@ -14,7 +14,7 @@ LAYERS = (
     ("core",),
     ("geometry", "camera", "io"),
     ("ops",),
-    ("losses", "metrics"),
+    ("losses", "metrics", "optim", "data"),
     ("shading", "gradients", "voxels"),
     ("render",),
     ("apps", "compat"),
