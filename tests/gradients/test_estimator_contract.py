@@ -26,7 +26,7 @@ def test_every_estimator_is_listed() -> None:
     for choice in gradients.names():
         assert gradients.estimator(choice) in ESTIMATORS
         assert gradients.estimator(gradients.estimator(choice)) is gradients.estimator(choice)
-    with pytest.raises(ValueError, match=r"gradient 'sharp' is not known; choose one of \['antialias', 'edge'"):
+    with pytest.raises(ValueError, match=r"gradient 'sharp' is not known; choose one of \['antialias', 'boundary'"):
         gradients.estimator("sharp")
     with pytest.raises(TypeError, match="name"):
         gradients.estimator(None)  # type: ignore[arg-type]
