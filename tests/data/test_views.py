@@ -81,5 +81,3 @@ def test_what_is_refused(change: dict, error: type[Exception], message: str) -> 
     """Breaks if parts that do not fit together become a set."""
     with pytest.raises(error, match=message):
         replace(views(), **change)
-
-
