@@ -10,7 +10,7 @@ from view_sets import SIZE, mask, picture, pose, transforms
 from repousse.data import load_views
 from repousse.data.lenses import Lens
 
-LENS = Lens((480, 640), (500.0, 520.0), (322.0, 237.0))
+LENS = Lens((240, 320), (250.0, 260.0), (161.0, 118.0))
 
 
 def lens(**distortion) -> Lens:
@@ -64,11 +64,11 @@ def test_pictures_become_straight(distorted: Lens) -> None:
     v, u = torch.meshgrid(rows, columns, indexing="ij")
     seen = (torch.stack((u, v), -1) - torch.tensor(LENS.centre)) / torch.tensor(LENS.focal)
     source = seen.clone()
-    for _ in range(50):  # invert the distortion by fixed-point steps
+    for _ in range(25):  # invert the distortion by fixed-point steps
         source = source + (seen - distorted.distort(source))
     image = distorted.undistorted(pattern(source))
-    inner = (slice(130, 350), slice(180, 460))
-    assert (image - pattern(seen))[inner].abs().max() < 2e-3
+    inner = (slice(65, 175), slice(90, 230))
+    assert (image - pattern(seen))[inner].abs().max() < 5e-3
 
 
 def test_what_folds_stays_empty() -> None:
@@ -81,7 +81,7 @@ def test_what_folds_stays_empty() -> None:
     rows, columns = (torch.arange(n, dtype=torch.float64) + 0.5 for n in LENS.size)
     v, u = torch.meshgrid(rows, columns, indexing="ij")
     radius = torch.hypot((u - LENS.centre[0]) / LENS.focal[0], (v - LENS.centre[1]) / LENS.focal[1])
-    assert straight[radius > fold + 0.01].eq(0).all() and straight[radius < fold - 0.01].min() > 0.999
+    assert straight[radius > fold + 0.02].eq(0).all() and straight[radius < fold - 0.02].min() > 0.999
 
 
 def test_distortion_of_a_set_is_undone(tmp_path: Path) -> None:
