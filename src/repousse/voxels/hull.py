@@ -146,10 +146,12 @@ def signed_distance(mask: Tensor) -> Tensor:
     wrong would leave nothing. Beyond all pixels of a mask that is 0 or 1 everywhere.
     """
     share, block = mask.numpy(), np.ones((3, 3))
-    body = ndimage.binary_dilation(ndimage.binary_opening(share >= 0.5, block), block, iterations=2)
-    thin = (share >= _THIN) & ~body
-    share = np.where(ndimage.binary_dilation(thin, block), 1, share)
-    inside = share >= 0.5
+    some, most = share >= _THIN, share >= 0.5
+    body = most & ndimage.binary_dilation(ndimage.binary_opening(most), block)  # three pixels thick, and its corners
+    thin = some & ~ndimage.binary_dilation(body, block)
+    bridge = some & ndimage.binary_dilation(thin, block, iterations=2)  # to the body
+    share = np.where(ndimage.binary_dilation(thin, block) | bridge, 1, share)
+    inside: np.ndarray = share >= 0.5  # type: ignore[assignment]
     far = float(sum(mask.shape))
     if inside.all() or not inside.any():
         return torch.full_like(mask, far if inside.all() else -far)
