@@ -12,17 +12,19 @@ from torch import Tensor
 
 from repousse.camera import Camera
 from repousse.geometry import icosphere, pack
-from repousse.gradients import Estimator, Interior, Kato
+from repousse.gradients import Antialias, Boundary, Edge, Estimator, Interior, Kato
 from repousse.ops import crossings, interpolate, rasterize
 
 SIZE = (12, 10)
 MESH = icosphere(1)
 POSITIONS = Camera.orbit(3.0).project(MESH.positions, SIZE).contiguous()
 COLORS = torch.rand(42, 3, generator=torch.Generator().manual_seed(0))
-ESTIMATORS = pytest.mark.parametrize("estimator", [Interior(), Kato("crossings"), Kato("released")], ids=str)
+ESTIMATORS = pytest.mark.parametrize(
+    "estimator", [Boundary(), Antialias(), Edge(), Interior(), Kato("crossings"), Kato("released")], ids=str
+)
 
 # Derivatives have no derivative: their opcheck must not ask for one. `test_second_derivatives_raise` covers it.
-ONCE = ("barycentrics_backward", "interpolate_backward", "kato_released", "kato_from_crossings")
+ONCE = ("barycentrics_backward", "boundary", "interpolate_backward", "kato_released", "kato_from_crossings")
 DIFFERENTIATES = "test_aot_dispatch_dynamic"
 
 
@@ -49,6 +51,10 @@ def arguments(packed: bool) -> dict[str, tuple[Any, ...]]:
         "crossings": (
             *(positions, t.faces, t.edges, t.edge_faces, t.consistent, t.extra),
             *(f.faces, f.face_id, f.depth, f.facing, f.ranges),
+        ),
+        "boundary": (
+            *(positions, t.faces, t.edges, t.edge_faces, t.consistent, t.extra),
+            *(f.faces, f.face_id, f.depth, f.facing, f.ranges, image, grad),
         ),
         "kato_from_crossings": (ndc, *found, f.face_id, f.depth, image, grad, 1e-3),
     }
@@ -215,14 +221,14 @@ def test_second_derivatives_of_sweeps_raise(name: str) -> None:
         getattr(torch.ops.repousse, name)(*given).sum().backward()
 
 
-@pytest.mark.parametrize("mode", ["crossings", "released"])
-def test_second_derivatives_of_estimators_raise(mode: Any) -> None:
-    """Breaks if differentiating Kato's gradient once more gives numbers."""
+@pytest.mark.parametrize("estimator", [Antialias(), Edge(), Kato("crossings"), Kato("released")], ids=str)
+def test_second_derivatives_of_estimators_raise(estimator: Estimator) -> None:
+    """Breaks if differentiating an estimator's gradient once more gives numbers."""
 
     def output(positions: Tensor) -> Tensor:
         fragments = rasterize(positions, MESH.faces, SIZE)
         mask = (fragments.face_id >= 0).float()[..., None].requires_grad_()
-        return Kato(mode)(mask, fragments, MESH.topology) - 0.4
+        return estimator(mask, fragments, MESH.topology) - 0.4
 
     with pytest.raises(RuntimeError, match=r"once_differentiable|second derivatives"):
         second_derivative(output)

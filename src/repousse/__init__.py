@@ -8,7 +8,7 @@ torch.Size([1, 256, 256, 3])
 
 from importlib import metadata
 
-from repousse import gradients, io, losses, metrics, optim, voxels
+from repousse import data, gradients, io, losses, metrics, optim, voxels
 from repousse.camera import Camera, frame
 from repousse.geometry import (
     Attribute,
@@ -123,6 +123,7 @@ __all__ = [
     "Fragments",
     "Crossings",
     # modules
+    "data",
     "gradients",
     "io",
     "losses",

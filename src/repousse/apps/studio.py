@@ -35,9 +35,12 @@ def prepared(mesh: Mesh, up: str) -> Mesh:
     mesh = mesh.normalized()
     if "normal" not in mesh.attributes:
         mesh = with_creased_normals(mesh)
-    if not mesh.materials and "color" not in mesh.attributes:
-        mesh = mesh.with_materials([CLAY])
-    return mesh
+    return of_something(mesh)
+
+
+def of_something(mesh: Mesh) -> Mesh:
+    """The mesh, made of clay if it has neither materials nor colours."""
+    return mesh if mesh.materials or "color" in mesh.attributes else mesh.with_materials([CLAY])
 
 
 LightName = Literal["studio", "sun", "soft", "lamp"]
@@ -52,13 +55,13 @@ def lights_of(name: LightName, azimuth: float) -> list[Light]:
     soft    from everywhere, and a little from the camera
     lamp    from the camera alone
     """
-    sun = Directional(_direction(azimuth + KEY[0], KEY[1]), 1.25)
-    camera = Directional(_direction(azimuth, 0.3), 1.0)
+    sun = Directional(direction_to(azimuth + KEY[0], KEY[1]), 1.25)
+    camera = Directional(direction_to(azimuth, 0.3), 1.0)
     if name == "studio":
         return [
             Shadowed(sun, size=1024, softness=2),
-            Directional(_direction(azimuth + 1.0, 0.35), 0.22),
-            Directional(_direction(azimuth + math.pi - 0.5, 0.6), 0.3),
+            Directional(direction_to(azimuth + 1.0, 0.35), 0.22),
+            Directional(direction_to(azimuth + math.pi - 0.5, 0.6), 0.3),
             Ambient(0.36),
         ]
     if name == "sun":
@@ -98,7 +101,7 @@ class Ground:
         """
         if float(camera.position[0, 1]) <= float(self.foot[1]):
             return torch.ones(*size, 1)
-        sun = self._arriving(_around(_direction(azimuth + KEY[0], KEY[1]), 0.12, self.SUN), 192)
+        sun = self._arriving(_around(direction_to(azimuth + KEY[0], KEY[1]), 0.12, self.SUN), 192)
         shade = 0.5 * self.sky + 0.5 * sun
         # Where the grid ends nothing is to be seen, whatever long shadows still lie there.
         distance = (self.spots.position[0] - self.foot).norm(dim=-1, keepdim=True) / self.half
@@ -119,7 +122,7 @@ class Ground:
         return total / directions[:, 1].sum()
 
 
-def _direction(azimuth: float, elevation: float) -> tuple[float, float, float]:
+def direction_to(azimuth: float, elevation: float) -> tuple[float, float, float]:
     """Unit vector, angles as in `Camera.orbit`."""
     level = math.cos(elevation)
     return level * math.sin(azimuth), math.sin(elevation), level * math.cos(azimuth)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import matrices
-from .arguments import Number, Vector, as_floats, check_batches, check_shape, check_size, check_values
+from . import conventions, matrices
+from .arguments import Number, Vector, as_floats, check_batches, check_shape, check_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,34 +145,41 @@ class Camera:
         Differentiable in K, R, t, near, far. ValueError for shapes, a third row that is not (0, 0, 1), or an
         R that is not a rotation.
         """
-        caller = "Camera.from_opencv"
-        height, width = check_size(caller, size)
-        k, r, shift, front, back = as_floats(caller, K=K, R=R, t=t, near=near, far=far)
-        for name, value, tail in (("K", k, (3, 3)), ("R", r, (3, 3)), ("t", shift, (3,))):
-            check_shape(caller, name, value, tail)
-        lengths = {"K": (k, 2), "R": (r, 2), "t": (shift, 1), "near": (front, 0), "far": (back, 0)}
-        check_batches(caller, **{n: len(v) if v.ndim > single else None for n, (v, single) in lengths.items()})
-        third = k.new_tensor((0.0, 0.0, 1.0))
-        check_values(
-            caller,
-            ((k[..., 2, :] - third).abs() < 1e-6).all(-1),
-            "the third row of `K` should be (0, 0, 1)",
-            row=k[..., 2, :],
-        )
-        error = (r @ r.mT - torch.eye(3).to(r)).abs().amax((-2, -1))
-        check_values(
-            caller,
-            (error < 1e-3) & (torch.linalg.det(r) > 0),
-            "`R` is not a rotation (R R^T = 1, det R = 1); does it contain a scale or a mirrored axis?",
-            R=r,
-        )
-        # Pixels to clip coordinates of a square picture: both axes in units of half the height.
-        x = (2 * k[..., 0, :] - width * third) / height
-        y = (2 * k[..., 1, :] - height * third) / height
-        x0, x1, x2, y0, y1, y2, front, back = torch.broadcast_tensors(*x.unbind(-1), *y.unbind(-1), front, back)
-        lens = matrices.pinhole((x0, x1, x2), (y0, y1, y2), front, back, caller)
-        batch = torch.broadcast_shapes(r.shape[:-2], shift.shape[:-1])
-        return cls(matrices.join(r.expand(*batch, 3, 3), shift.expand(*batch, 3)), lens)
+        return cls(*conventions.from_opencv("Camera.from_opencv", K, R, t, size, near, far))
+
+    @classmethod
+    def from_opengl(
+        cls,
+        camera_to_world: Tensor,
+        K: Tensor,
+        size: tuple[int, int],
+        *,
+        near: Number = 0.1,
+        far: Number = 100.0,
+    ) -> Camera:
+        """A camera as NeRF, instant-ngp and Blender write it.
+
+        camera_to_world  float (4, 4) or (B, 4, 4)  camera axes x right, y up, z backwards (OpenGL)
+        K, size, near, far  as in `from_opencv`
+
+        Differentiable in everything but `size`. ValueError as in `from_opencv`, and for a matrix that is more than a
+        rotation and a translation.
+        """
+        caller = "Camera.from_opengl"
+        R, t = conventions.opengl_to_opencv(caller, camera_to_world)
+        return cls(*conventions.from_opencv(caller, K, R, t, size, near, far))
+
+    def to_opencv(self, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+        """The inverse of `from_opencv`: K (B, 3, 3) in pixels of a picture of `size`, R (B, 3, 3), t (B, 3).
+
+        Differentiable. ValueError for an orthographic camera.
+        """
+        pose, lens = self._matrices()
+        return conventions.to_intrinsics("Camera.to_opencv", lens, size), pose[:, :3, :3], pose[:, :3, 3]
+
+    def to_opengl(self) -> Tensor:
+        """Camera to world, (B, 4, 4), camera axes x right, y up, z backwards: the inverse of `from_opengl`."""
+        return conventions.to_opengl(self._matrices()[0])
 
     @staticmethod
     def stack(cameras: Sequence[Camera]) -> Camera:
@@ -186,8 +193,8 @@ class Camera:
         """Number of cameras; 1 for a camera without batch dimension."""
         return len(self._matrices()[0])
 
-    def __getitem__(self, index: int | slice | Tensor) -> Camera:
-        """`camera[3]` is one camera without batch dimension; a slice, mask or index tensor gives a batch."""
+    def __getitem__(self, index: int | slice | Sequence[int] | Tensor) -> Camera:
+        """`camera[3]` is one camera without batch dimension; a slice, list, mask or index tensor gives a batch."""
         pose, lens = self._matrices()
         return Camera(pose[index], lens[index])
 

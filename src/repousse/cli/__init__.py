@@ -7,6 +7,7 @@ from io import StringIO
 
 import tyro
 
+from repousse.apps.audit import Audit, audit
 from repousse.apps.common import InputError
 from repousse.apps.demo import Demo, demo
 from repousse.apps.draw import Draw, draw
@@ -17,7 +18,7 @@ from repousse.apps.info import Info, info
 from repousse.apps.render_model import RenderModel, render_model
 from repousse.apps.view import View, view
 
-Command = RenderModel | View | Info | Draw | FitVertices | FitTexture | FindCamera | Demo
+Command = RenderModel | View | Info | Draw | FitVertices | FitTexture | FindCamera | Audit | Demo
 COMMANDS = {
     "render": RenderModel,
     "view": View,
@@ -26,6 +27,7 @@ COMMANDS = {
     "fit-vertices": FitVertices,
     "fit-texture": FitTexture,
     "find-camera": FindCamera,
+    "audit": Audit,
     "demo": Demo,
 }
 
@@ -70,6 +72,8 @@ def _run(command: Command) -> None:
             print(fit_texture(command))
         case FindCamera():
             print(find_camera(command))
+        case Audit():
+            print(audit(command))
         case Demo():
             demo(command)
 

@@ -9,11 +9,14 @@ from typing import Protocol
 from torch import Tensor
 
 from repousse.geometry import Topology
+from repousse.gradients.antialias import Antialias
+from repousse.gradients.boundary import Boundary
+from repousse.gradients.edge import Edge
 from repousse.gradients.interior import Interior
 from repousse.gradients.kato import Kato
 from repousse.ops import Fragments
 
-__all__ = ["Estimator", "Interior", "Kato", "estimator"]
+__all__ = ["Antialias", "Boundary", "Edge", "Estimator", "Interior", "Kato", "estimator", "names"]
 
 
 class Estimator(Protocol):
@@ -24,11 +27,18 @@ class Estimator(Protocol):
         ...
 
 
-_NAMES = {"kato": Kato(), "kato-released": Kato(mode="released"), "interior": Interior()}
+_NAMES: dict[str, Estimator] = {
+    "boundary": Boundary(),
+    "antialias": Antialias(),
+    "edge": Edge(),
+    "kato": Kato(),
+    "kato-released": Kato(mode="released"),
+    "interior": Interior(),
+}
 
 
 def estimator(choice: "str | Estimator") -> Estimator:
-    """The estimator of a name ("kato", "kato-released", "interior"); estimators pass through.
+    """The estimator of a name, one of `names()`; estimators pass through.
 
     Raises ValueError for other names, TypeError for what cannot be called.
     """
@@ -39,3 +49,8 @@ def estimator(choice: "str | Estimator") -> Estimator:
     if choice not in _NAMES:
         raise ValueError(f"gradient {choice!r} is not known; choose one of {sorted(_NAMES)} or pass an estimator.")
     return _NAMES[choice]
+
+
+def names() -> tuple[str, ...]:
+    """The names that `estimator` knows."""
+    return tuple(_NAMES)

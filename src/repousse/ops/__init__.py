@@ -3,6 +3,7 @@
 from repousse.ops.crossings import Crossings, crossings
 from repousse.ops.cubemap import cubemap, cubemap_from_environment, environment
 from repousse.ops.interpolate import interpolate
+from repousse.ops.intersections import Intersections, intersections
 from repousse.ops.layers import layers
 from repousse.ops.rasterize import Fragments, rasterize, with_face_id
 from repousse.ops.texture import texture
@@ -11,11 +12,13 @@ from repousse.ops.voxelize import voxelize
 __all__ = [
     "Crossings",
     "Fragments",
+    "Intersections",
     "crossings",
     "cubemap",
     "cubemap_from_environment",
     "environment",
     "interpolate",
+    "intersections",
     "layers",
     "rasterize",
     "texture",

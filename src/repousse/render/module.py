@@ -30,7 +30,7 @@ class Renderer(nn.Module):
         *,
         lights: Lights = DEFAULT_LIGHTS,
         shader: Shader = lambert,
-        gradient: str | Estimator | None = "kato",
+        gradient: str | Estimator | None = "boundary",
         supersample: int = 1,
         background: float | Sequence[float] | Tensor = 0.0,
         smooth: bool = False,

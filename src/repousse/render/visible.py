@@ -10,6 +10,7 @@ from torch import Tensor
 from repousse import ops
 from repousse.geometry import Mesh
 from repousse.render.appearance import Appearance, Backend
+from repousse.shading.points import side_seen
 
 Cull = Literal["back", "front"] | None
 MAX_LAYERS = 64
@@ -52,7 +53,7 @@ class Rasterizer:
 
     def _enough_layers(self, blend: bool) -> tuple[ops.Fragments, list[Tensor]]:
         """The nearest depth layer, and the ids to show instead, of as many layers as it takes."""
-        count, more = 4, True
+        count = 4
         while True:
             nearest, ids, more = self._layers(count, blend)
             if not more:
@@ -85,17 +86,10 @@ class Rasterizer:
             alpha = torch.as_tensor(look.alpha).expand(*fragments.face_id.shape, 1)[..., 0]
             shows = (fragments.face_id >= 0) & (alpha > 0) & reached
             if self._culls_by_material:
-                shows &= ~(_away(fragments) & ~look.double_sided[..., 0])
+                shows &= (side_seen(fragments, torch.int8)[..., 0] > 0) | look.double_sided[..., 0]
             seen.append(torch.where(shows, fragments.face_id, -1))
             reached &= ~(shows & (alpha >= 1)) if blend else ~shows
         more = bool((reached & (layers[-1].face_id >= 0)).any())
         ids = torch.stack(seen)
         ids = ids.gather(0, (ids < 0).to(torch.uint8).argsort(dim=0, stable=True))  # no gaps: what is seen comes first
         return layers[0], [face_id for i, face_id in enumerate(ids) if i == 0 or bool((face_id >= 0).any())], more
-
-
-def _away(fragments: ops.Fragments) -> Tensor:
-    """bool (B, H, W): the sample shows a face that is turned away."""
-    ids = fragments.face_id
-    away = (fragments.facing < 0).expand(len(ids), -1)
-    return away.gather(1, ids.clamp(min=0).flatten(1).long()).view(ids.shape) & (ids >= 0)

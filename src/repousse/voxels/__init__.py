@@ -3,6 +3,7 @@
 from .binvox import load_binvox, save_binvox
 from .from_mesh import voxelize
 from .grid import VoxelGrid
+from .hull import visual_hull
 from .iou import voxel_iou
 from .released import released_mean, released_voxels
 from .resize import resize
@@ -13,6 +14,7 @@ __all__ = [
     "voxelize",
     "resize",
     "marching_cubes",
+    "visual_hull",
     "to_cubes",
     "voxel_iou",
     "released_voxels",

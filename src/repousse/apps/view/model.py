@@ -9,7 +9,7 @@ import torch
 
 from repousse.apps.common import InputError
 from repousse.apps.info import load_with_notes
-from repousse.apps.studio import CLAY
+from repousse.apps.studio import of_something
 from repousse.geometry import Inspection, Mesh, inspect, vertex_normals, with_creased_normals
 from repousse.shading import AmbientOcclusion
 
@@ -36,9 +36,7 @@ class Model:
         self.name, self.notes = name, notes or []
         self.up: Up = up
         self._given = mesh
-        self.mesh = _centred(mesh, name)
-        if not mesh.materials and "color" not in mesh.attributes:
-            self.mesh = self.mesh.with_materials([CLAY])
+        self.mesh = of_something(_centred(mesh, name))
         self.points = self.mesh.positions[self.mesh.faces.unique().long()]
         self.radius = float(self.points.norm(dim=-1).amax())
         first = "from the file" if "normal" in mesh.attributes else _best(mesh)

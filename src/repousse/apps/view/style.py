@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from repousse.apps.looks import LOOKS, LookName
+from repousse.apps.studio import direction_to
 from repousse.apps.view.eye import axes
 from repousse.apps.view.model import Model, Up
 from repousse.camera import Camera
@@ -54,8 +55,8 @@ class Style:
         frame = axes(self.up)
         if self.follow:  # right, up and backward of the camera
             frame = camera.world_to_camera[:3, :3] * torch.tensor([[1.0], [-1.0], [-1.0]])
-        main = Directional(_direction(self.azimuth, self.elevation) @ frame, self.strength)
-        other = _direction(self.azimuth + _AROUND, -self.elevation / 2) @ frame
+        main = Directional(_turned(frame, self.azimuth, self.elevation), self.strength)
+        other = _turned(frame, self.azimuth + _AROUND, -self.elevation / 2)
         return (
             Ambient(self.ambient),
             Shadowed(main, softness=2) if self.shadows else main,
@@ -63,10 +64,9 @@ class Style:
         )
 
 
-def _direction(azimuth: float, elevation: float) -> Tensor:
-    """Unit vector (right, up, backward)."""
-    level = math.cos(elevation)
-    return torch.tensor((level * math.sin(azimuth), math.sin(elevation), level * math.cos(azimuth)))
+def _turned(frame: Tensor, azimuth: float, elevation: float) -> Tensor:
+    """The direction's unit vector, where `frame` has the rows right, up and backward."""
+    return torch.tensor(direction_to(azimuth, elevation)) @ frame
 
 
 @torch.no_grad()

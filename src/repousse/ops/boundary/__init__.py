@@ -1,0 +1,119 @@
+"""The exact derivative of pixel-integrated images by what moves their discontinuities."""
+
+import torch
+from torch import Tensor
+
+from repousse.core import checks, native
+from repousse.geometry import Topology
+from repousse.ops import library
+from repousse.ops.rasterize import Fragments
+
+__all__ = ["boundary", "check_frame"]
+
+
+def check_frame(topology: Topology, fragments: Fragments, image: Tensor) -> None:
+    """Raises ValueError unless the arguments can belong to one frame."""
+    if topology.faces.shape[0] != fragments.faces.shape[0]:
+        raise ValueError(
+            f"boundary: `topology` describes {topology.faces.shape[0]} faces, but {fragments.faces.shape[0]} were "
+            "rasterized. Build it from the same faces."
+        )
+    if image.dim() != 4 or image.shape[:3] != fragments.face_id.shape:
+        raise ValueError(
+            f"boundary: `image` must be (B, H, W, C) with (B, H, W) = {tuple(fragments.face_id.shape)} as rasterized, "
+            f"got {checks.describe(image)}. Apply the estimator before pooling or permuting."
+        )
+    checks.same_device("boundary", image=image, topology=topology.faces, fragments=fragments.face_id)
+
+
+def boundary(topology: Topology, fragments: Fragments, image: Tensor, grad: Tensor) -> Tensor:
+    """What moving silhouettes change in the pixels of an image, as a gradient by positions.
+
+    topology   of the faces that were rasterized
+    fragments  from `rasterize`
+    image      float (B, H, W, C)  what the pixels show
+    grad       float (B, H, W, C)  gradient of the loss with respect to `image`
+
+    Returns float, shaped like `fragments.positions`. Deterministic. Not differentiable.
+
+    Raises ValueError if `topology` was built from other faces, or `image` has other pixels.
+    """
+    check_frame(topology, fragments, image)
+    positions = fragments.positions.detach()
+    found = _boundary(
+        checks.as_float32("boundary", "positions", positions.float()),
+        topology.faces,
+        topology.edges,
+        topology.edge_faces,
+        topology.consistent,
+        topology.extra,
+        fragments.faces,
+        fragments.face_id.contiguous(),
+        checks.as_float32("boundary", "fragments.depth", fragments.depth.detach().float()),
+        fragments.facing.contiguous(),
+        fragments.ranges,
+        checks.as_float32("boundary", "image", image.detach().float()),
+        checks.as_float32("boundary", "grad", grad.float()),
+    )
+    return found.to(positions.dtype)
+
+
+def _boundary_cpu(
+    positions: Tensor,
+    faces: Tensor,
+    edges: Tensor,
+    edge_faces: Tensor,
+    consistent: Tensor,
+    extra: Tensor,
+    rasterized: Tensor,
+    face_id: Tensor,
+    depth: Tensor,
+    facing: Tensor,
+    ranges: Tensor | None,
+    image: Tensor,
+    grad: Tensor,
+) -> Tensor:
+    # `rasterize` has checked its faces against positions.
+    if faces.data_ptr() != rasterized.data_ptr() and not torch.equal(faces, rasterized):
+        raise ValueError("boundary: `topology` was built from other faces than those that were rasterized.")
+    if ranges is not None:
+        ranges = ranges.to(torch.int64).contiguous()
+    out = torch.zeros_like(positions)
+    status = native.kernel("rp_boundary", "plppplplplpliiippplppp")(
+        faces.data_ptr(),
+        faces.shape[0],
+        edges.data_ptr(),
+        edge_faces.data_ptr(),
+        consistent.data_ptr(),
+        edges.shape[0],
+        extra.data_ptr(),
+        extra.shape[0],
+        positions.data_ptr(),
+        positions.shape[-2],
+        None if ranges is None else ranges.data_ptr(),
+        *face_id.shape,
+        native.threads(),
+        face_id.data_ptr(),
+        depth.data_ptr(),
+        facing.data_ptr(),
+        image.shape[-1],
+        image.data_ptr(),
+        grad.data_ptr(),
+        out.data_ptr(),
+    )
+    checks.check_status("boundary", status)
+    return out
+
+
+def _boundary_fake(positions: Tensor, *_: Tensor | None) -> Tensor:
+    return torch.empty_like(positions)
+
+
+_boundary = library.define(
+    "boundary(Tensor positions, Tensor faces, Tensor edges, Tensor edge_faces, Tensor consistent, Tensor extra,"
+    " Tensor rasterized, Tensor face_id, Tensor depth, Tensor facing, Tensor? ranges, Tensor image, Tensor grad)"
+    " -> Tensor",
+    _boundary_cpu,
+    _boundary_fake,
+)
+library.once_differentiable("boundary")
