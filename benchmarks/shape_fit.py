@@ -29,43 +29,47 @@ class Settings:
 
     strength      of `LargeSteps`
     rate          learning rate over edge length
-    stages        (edge length, steps), coarse to fine
+    coarse, fine  edge length at the beginning, and from step `ramp` on; it shrinks steadily in between
+    steps         in all
     remesh_every  steps from one remeshing to the next
     gradient      name of an estimator
     """
 
     strength: float = 3.0
     rate: float = 0.8
-    stages: tuple[tuple[float, int], ...] = ((0.2, 100), (0.1, 100), (0.05, 100))
-    remesh_every: int = 25
+    coarse: float = 0.2
+    fine: float = 0.05
+    ramp: int = 120
+    steps: int = 200
+    remesh_every: int = 10
     gradient: str = "antialias"
+
+    def edge_length(self, step: int) -> float:
+        """The target at a step."""
+        return self.coarse * (self.fine / self.coarse) ** min(step / self.ramp, 1)
 
 
 def fit(start: rp.Mesh, camera: rp.Camera, masks: Tensor, settings: Settings) -> rp.Mesh:
     """The mesh whose silhouettes are `masks` (N, H, W)."""
-    mesh, optimiser = start, None
-    steps, u = _differential(start, settings)
-    for edge_length, count in settings.stages:
-        for i in range(count):
-            if i % settings.remesh_every == 0:
-                kept = carried_state(optimiser, u) if optimiser else ()
-                passes = 1 if i else 3
-                found = remesh(mesh.positions, mesh.faces, edge_length, carried=kept, passes=passes)
-                mesh = rp.Mesh(found.positions, found.faces)
-                old, (steps, u) = u, _differential(mesh, settings)
-                if optimiser is None:
-                    optimiser = AdamUniform([u], lr=1.0)
-                else:
-                    carry_state(optimiser, old, u, found.carried)
-                optimiser.param_groups[0]["lr"] = settings.rate * edge_length
-            assert optimiser is not None
-            posed = mesh.with_positions(steps.from_differential(u))
-            rendered = rp.silhouette(posed, camera, _SIZE, gradient=settings.gradient)
-            loss = (rendered - masks).square().mean()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            mesh = mesh.with_positions(steps.from_differential(u.detach()))
+    found = remesh(start.positions, start.faces, settings.coarse)
+    mesh = rp.Mesh(found.positions, found.faces)
+    steps, u = _differential(mesh, settings)
+    optimiser = AdamUniform([u], lr=settings.rate * settings.coarse)
+    for i in range(settings.steps):
+        if i and i % settings.remesh_every == 0:
+            edge_length = settings.edge_length(i)
+            kept = carried_state(optimiser, u)
+            found = remesh(mesh.positions, mesh.faces, edge_length, carried=kept, passes=1)
+            mesh = rp.Mesh(found.positions, found.faces)
+            old, (steps, u) = u, _differential(mesh, settings)
+            carry_state(optimiser, old, u, found.carried)
+            optimiser.param_groups[0]["lr"] = settings.rate * edge_length
+        posed = mesh.with_positions(steps.from_differential(u))
+        rendered = rp.silhouette(posed, camera, _SIZE, gradient=settings.gradient)
+        optimiser.zero_grad()
+        (rendered - masks).square().mean().backward()
+        optimiser.step()
+        mesh = mesh.with_positions(steps.from_differential(u.detach()))
     return mesh
 
 
