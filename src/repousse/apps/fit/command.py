@@ -108,8 +108,9 @@ def _start(settings: Fit, views: Views) -> tuple[Mesh, Frame]:
     if settings.start not in ("hull", "sphere"):
         mesh = _mesh(Path(settings.start))
         return mesh, Frame.of(mesh)
-    resolution = hull_resolution(settings.quality, views)
-    hull = _tried(lambda: visual_hull(views.mask, views.camera, resolution=resolution))
+    resolution = hull_resolution(settings.quality)
+    # Half a cell more saves thin parts; the fit takes it away where it does not belong.
+    hull = _tried(lambda: visual_hull(views.mask, views.camera, resolution=resolution, grow=0.5))
     frame = Frame.of(hull)
     return (hull if settings.start == "hull" else frame.outside(_bare(icosphere(3)))), frame
 
