@@ -108,8 +108,9 @@ def _start(settings: Fit, views: Views) -> tuple[Mesh, Frame]:
     if settings.start not in ("hull", "sphere"):
         mesh = _mesh(Path(settings.start))
         return mesh, Frame.of(mesh)
-    resolution = hull_resolution(settings.quality, views)
-    hull = _tried(lambda: visual_hull(views.mask, views.camera, resolution=resolution))
+    resolution = hull_resolution(settings.quality)
+    # Half a cell more saves thin parts; the fit takes it away where it does not belong.
+    hull = _tried(lambda: visual_hull(views.mask, views.camera, resolution=resolution, grow=0.5))
     frame = Frame.of(hull)
     return (hull if settings.start == "hull" else frame.outside(_bare(icosphere(3)))), frame
 
@@ -148,9 +149,10 @@ def _written(
     work.mesh("mesh.glb", mesh)
     names = {name: str(value) for name, value in vars(settings).items() if name not in ("resume", "view")}
     report = write_report(settings.out, mesh, lights, train, held_out, outcome.curves, names, metrics)
-    pages = [path for path in report if path.parent == settings.out]
-    films = [path for path in pages if path.suffix in (".gif", ".mp4")]
-    work.written[:] = [*films[:1], *work.written, *(path for path in pages if path not in films[:1])]
+    telling = ("turntable.gif", "shape_0.png", "shape_4.png")  # colours, the shape alone, its faces
+    first = [path for name in telling for path in report if path.name == name]
+    rest = [path for path in report if path.parent == settings.out and path not in first]
+    work.written[:] = [*first, *work.written, *rest]
     found = metrics["train" if held_out is None else "held_out"]
     words = [
         f"silhouette IoU {found['silhouette_iou']:.4f}, PSNR {found['psnr']:.1f} dB, SSIM {found['ssim']:.3f} on "

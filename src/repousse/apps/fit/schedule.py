@@ -18,7 +18,7 @@ _CELLS = {"quick": 64, "normal": 96, "high": 128}
 
 
 def shape_settings(quality: Quality, views: Views, *, sphere: bool, seed: int) -> ShapeSettings:
-    """The schedule of a quality. A sphere has far to go, so it starts with small pictures and long edges."""
+    """The schedule of a quality. A sphere has far to go, so it starts with long edges."""
     edge, steps = _EDGE[quality], _STEPS[quality]
 
     def level(scale: float, length: float, count: int, color: bool = True) -> Level:
@@ -28,10 +28,10 @@ def shape_settings(quality: Quality, views: Views, *, sphere: bool, seed: int) -
     half = 0.5 if max(views.size) > 256 else 1.0
     levels = [level(half, edge / half, 60, False), level(half, edge / half, 40), level(1, edge, 140)]
     if sphere:
-        levels[:1] = [level(0.25, 8, 120, False), level(0.5, edge + 1.5, 120, False)]
+        levels[:1] = [level(0.5, 4 * edge, 80, False), level(half, 2 * edge, 80, False), level(1, edge, 60, False)]
     return ShapeSettings(levels=tuple(levels), shortest=_SHORTEST[quality], seed=seed)
 
 
-def hull_resolution(quality: Quality, views: Views) -> int:
-    """Cells along the longest side of the hull: not much finer than pixels."""
-    return min(max(max(views.size) // 2, 32), _CELLS[quality])
+def hull_resolution(quality: Quality) -> int:
+    """Cells along the longest side of the hull."""
+    return _CELLS[quality]

@@ -1,6 +1,7 @@
 """The first stage of a fit: the surface, from silhouettes and then from what the pictures show."""
 
 import math
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from repousse.shading import DEFAULT_LIGHTS, Light, SphericalHarmonics, lambert
 _BETAS = (0.9, 0.99)  # short memory: large gradients of the start do not slow down the end
 _COLOR_RATE, _LIGHT_RATE = 0.02, 0.01
 _LAST_RATE = 0.05  # share of the rate that is left at the end
+_LARGEST_PIXEL = 0.02  # of a picture of 128² that the object fills: edges are not longer where pixels are larger
 _REMESH_UNTIL = 0.8  # share of a level after which its faces stay
 
 
@@ -41,7 +43,7 @@ class ShapeSettings:
 
     levels        from coarse to fine
     batch         pictures per step
-    rate          longest step of a vertex, as a share of the object's longest half side
+    rate          longest step of a vertex, as a share of the length of edges
     strength      of `LargeSteps`: how far a step spreads
     gradient      estimator of the silhouettes' gradient
     shortest      edge that remeshing aims at, however small the pixels are
@@ -51,11 +53,11 @@ class ShapeSettings:
 
     levels: tuple[Level, ...] = (Level(1, 2.5, 60, color=False), Level(1, 2.5, 180))
     batch: int = 8
-    rate: float = 0.05
-    strength: float = 19.0
+    rate: float = 0.8
+    strength: float = 4.0
     gradient: str = "boundary"
     shortest: float = 0.025
-    remesh_every: int = 40
+    remesh_every: int = 25
     seed: int = 0
 
 
@@ -85,7 +87,7 @@ class ShapeStage:
         self._views = views
         self._colored = has_colors(views)
         self.steps = sum(level.steps for level in self.settings.levels)
-        self._pixel = pixel_size(views)
+        self._pixel = min(pixel_size(views), _LARGEST_PIXEL)
         self._pictures: dict[float, Views] = {}
         self._generator = torch.Generator().manual_seed(self.settings.seed)
         self._order: list[int] = []
@@ -101,10 +103,11 @@ class ShapeStage:
         level = self.settings.levels[self._level]
         share = self._since / level.steps
         if self._since % self.settings.remesh_every == 0 and (share < _REMESH_UNTIL or not self._since):
-            self._remesh(max(level.edge * self._pixel, self.settings.shortest))
+            self._remesh(self._edge(level), passes=1 if self._since else 3)
         last = self._level == len(self.settings.levels) - 1
         fall = 0.5 * (1 + math.cos(math.pi * share)) if last else 1.0
-        self._shape.param_groups[0]["lr"] = self.settings.rate * (_LAST_RATE + (1 - _LAST_RATE) * fall)
+        rate = self.settings.rate * self._edge(level)
+        self._shape.param_groups[0]["lr"] = rate * (_LAST_RATE + (1 - _LAST_RATE) * fall)
         losses = self._losses_of(self._batch(level), level.color and self._colored)
         loss = torch.stack(list(losses.values())).sum()
         self._shape.zero_grad()
@@ -127,8 +130,8 @@ class ShapeStage:
             "faces": self._faces.clone(),
             "colors": self._colors.detach().clone(),
             "light": self._light.detach().clone(),
-            "shape": self._shape.state_dict(),
-            "paint": self._paint.state_dict(),
+            "shape": deepcopy(self._shape.state_dict()),
+            "paint": deepcopy(self._paint.state_dict()),
             "order": list(self._order),
             "generator": self._generator.get_state(),
             "place": [self._level, self._since],
@@ -139,8 +142,8 @@ class ShapeStage:
         """Go back to what `state` returned."""
         self.steps = state["steps"]
         self._begin(None, state["faces"], state["colors"].clone(), state["light"].clone(), u=state["u"].clone())
-        self._shape.load_state_dict(state["shape"])
-        self._paint.load_state_dict(state["paint"])
+        self._shape.load_state_dict(deepcopy(state["shape"]))
+        self._paint.load_state_dict(deepcopy(state["paint"]))
         self._order = list(state["order"])
         self._generator.set_state(state["generator"])
         self._level, self._since = state["place"]
@@ -166,16 +169,19 @@ class ShapeStage:
         self._u = u.requires_grad_()
         self._faces, self._colors, self._light = faces, colors.requires_grad_(), light.requires_grad_()
         self._connected = Mesh(u.detach(), faces)  # whose topology the steps share
-        self._shape = AdamUniform([self._u], self.settings.rate, _BETAS)
+        self._shape = AdamUniform([self._u], 1.0, _BETAS)  # each step sets the rate
         groups = [{"params": [self._colors], "lr": _COLOR_RATE}, {"params": [self._light], "lr": _LIGHT_RATE}]
         self._paint = torch.optim.Adam(groups)
 
-    def _remesh(self, length: float) -> None:
+    def _edge(self, level: Level) -> float:
+        return max(level.edge * self._pixel, self.settings.shortest)
+
+    def _remesh(self, length: float, passes: int) -> None:
         """Give the surface edges of that length; colours and optimisers go on."""
         positions = self._large.from_differential(self._u.detach())
         moments = carried_state(self._shape, self._u), carried_state(self._paint, self._colors)
         carried = (self._colors.detach(), *moments[0], *moments[1])
-        found = remesh(positions, self._faces, length, carried=carried)
+        found = remesh(positions, self._faces, length, carried=carried, passes=passes)
         self._faces = found.faces
         self._connected = Mesh(found.positions, found.faces)
         self._large = LargeSteps(found.faces, len(found.positions), self.settings.strength)
