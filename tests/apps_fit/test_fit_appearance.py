@@ -115,7 +115,7 @@ def test_pixels_near_silhouettes_do_not_count() -> None:
     views = photographed(mesh, all_around(8), 40, Ambient(1.0))
     large = bare(mesh).with_positions(mesh.positions * 1.06)
     stage = fitted(AppearanceStage(large, views, AppearanceSettings(texture="vertices", light=False, steps=20)))
-    assert stage.mesh().attributes["color"].values.amin() > 0.12
+    assert stage.mesh().attributes["color"].values.quantile(0.01) > 0.15
     seen = samples(large.with_attribute("normal", vertex_normals(large.positions, large.faces)), views, 0)
     assert 0 < len(seen) <= int((views.mask[0] == 1).sum())
 
