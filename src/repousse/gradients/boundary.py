@@ -54,7 +54,7 @@ class Boundary:
             fragments.bary.detach(),
             fragments.depth.detach(),
             fragments.facing,
-            fragments.faces,
+            None if fragments.faces is topology.faces else fragments.faces,  # torch.compile wants each tensor once
             fragments.ranges,
         )
 
@@ -72,6 +72,7 @@ class _Boundary(Function):
         g_positions = None
         if ctx.needs_input_grad[1]:
             topology, (face_id, bary, depth, facing, faces, ranges) = Topology(*frame[:6]), frame[6:]
+            faces = topology.faces if faces is None else faces
             fragments = Fragments(face_id, bary, depth, facing, positions, faces, ranges)
             g_positions = boundary(topology, fragments, image, grad)
         return grad, g_positions, *(None,) * len(frame)
