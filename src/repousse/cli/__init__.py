@@ -12,6 +12,7 @@ from repousse.apps.common import InputError
 from repousse.apps.demo import Demo, demo
 from repousse.apps.draw import Draw, draw
 from repousse.apps.find_camera import FindCamera, find_camera
+from repousse.apps.fit import Fit, fit
 from repousse.apps.fit_texture import FitTexture, fit_texture
 from repousse.apps.fit_vertices import FitVertices, fit_vertices
 from repousse.apps.info import Info, info
@@ -19,12 +20,13 @@ from repousse.apps.render_model import RenderModel, render_model
 from repousse.apps.render_views import RenderViews, render_views
 from repousse.apps.view import View, view
 
-Command = RenderModel | View | Info | Draw | FitVertices | FitTexture | FindCamera | RenderViews | Audit | Demo
+Command = RenderModel | View | Info | Draw | Fit | FitVertices | FitTexture | FindCamera | RenderViews | Audit | Demo
 COMMANDS = {
     "render": RenderModel,
     "view": View,
     "info": Info,
     "draw": Draw,
+    "fit": Fit,
     "fit-vertices": FitVertices,
     "fit-texture": FitTexture,
     "find-camera": FindCamera,
@@ -68,6 +70,8 @@ def _run(command: Command) -> None:
             info(command)
         case Draw():
             print(draw(command))
+        case Fit():
+            print(fit(command))
         case FitVertices():
             print(fit_vertices(command))
         case FitTexture():
