@@ -8,7 +8,7 @@ import pytest
 from repousse.apps.audit import Audit, audit, command
 from repousse.cli import main
 
-TINY = ["--size", "16", "--samples", "6"]
+TINY = ["--size", "12", "--samples", "4"]
 
 
 def test_one_scene(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

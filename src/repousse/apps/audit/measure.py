@@ -158,8 +158,10 @@ def measure(scene: Scene, estimator: str, known: Truth, precision: Precision) ->
         cost = comparison.cost(scene, estimator, size)
     except (ValueError, TypeError, RuntimeError) as error:
         return Row(failure=(str(error).splitlines() or [type(error).__name__])[0])
-    groups = {g: [i for i, m in enumerate(known.motions) if m.group == g] for g in GROUPS}
-    loss = {group: comparison.score(losses[chosen], known.losses[chosen]) for group, chosen in groups.items()}
+    groups: dict[Group, list[int]] = {g: [i for i, m in enumerate(known.motions) if m.group == g] for g in GROUPS}
+    loss: dict[Group, Score] = {
+        group: comparison.score(losses[chosen], known.losses[chosen]) for group, chosen in groups.items()
+    }
     if found is None:
         return Row(None, loss, cost)
     scores = comparison.image_scores(found.images, known.images, known.motions)
