@@ -87,13 +87,37 @@ def write(
     pictures: dict[str, Path],
     searches: dict[str, dict[str, Outcome]] | None = None,
 ) -> list[Path]:
-    """audit.json and index.html; `pictures` by scene, within the folder."""
+    """audit.json, audit.md and index.html; `pictures` by scene, within the folder."""
     found = {name: {s: asdict(one) for s, one in by.items()} for name, by in (searches or {}).items()}
     data = {"precision": vars(precision), "scenes": [result.plain() for result in results], "searches": found}
-    written = {"audit.json": json.dumps(data, indent=1, default=str), "index.html": _page(results, precision, pictures)}
+    written = {
+        "audit.json": json.dumps(data, indent=1, default=str),
+        "audit.md": markdown(results),
+        "index.html": _page(results, precision, pictures),
+    }
     for name, text in written.items():
         write_bytes("audit", folder / name, text.encode())
     return [folder / name for name in written]
+
+
+def markdown(results: Sequence[SceneResult]) -> str:
+    """Both tables for docs/gradients.md."""
+    lines = [_line("scene", "estimator", *_columns(), "CPU ms"), "|---" * (len(_columns()) + 3) + "|"]
+    losses = [_line("scene", "estimator", *GROUPS), "|---" * (len(GROUPS) + 2) + "|"]
+    for result in results:
+        if result.skipped:
+            continue
+        lines.append(_line(result.name, "truth again", *map(shown, _cells(result.floor)), ""))
+        for name, row in result.rows.items():
+            mark = "" if row.additivity < ADDITIVE else "*"
+            cells = ["-"] * len(_columns()) if row.scores is None else [shown(one) + mark for one in _cells(row.scores)]
+            lines.append(_line("", name, *cells, f"{row.cost:.1f}"))
+            losses.append(_line(result.name, name, *(shown(row.loss.get(group)) for group in GROUPS)))
+    return "\n".join([*lines, "", *losses, ""])
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def passes(one: Score) -> bool:
