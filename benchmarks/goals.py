@@ -3,6 +3,7 @@
 from benchmarks import soft, voxels
 from benchmarks.steps import (
     BACKWARD,
+    BOUNDARY,
     CROSSINGS,
     INTERPOLATE,
     KATO,
@@ -20,6 +21,7 @@ COST: dict[str, dict[str, float]] = {
     INTERPOLATE: {"A": 2.0, "B": 2.0, "C": 6.0, "D": 4.0},
     BACKWARD: {"A": 6.0, "B": 6.0, "C": 20.0, "D": 9.0},
     CROSSINGS: {"A": 0.4, "B": 0.3, "C": 3.5, "D": 0.2},
+    BOUNDARY: {"A": 4.0, "B": 3.5, "C": 8.0, "D": 5.5},
     KATO: {"A": 10.0},
     KATO_RELEASED: {"A": 80.0},
     TEXTURE: {"D": 25.0},

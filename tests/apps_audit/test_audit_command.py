@@ -8,7 +8,7 @@ import pytest
 from repousse.apps.audit import Audit, audit, command
 from repousse.cli import main
 
-TINY = ["--size", "16", "--samples", "6"]
+TINY = ["--size", "12", "--samples", "4"]
 
 
 def test_one_scene(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,6 +21,7 @@ def test_one_scene(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (scene,) = json.loads((out / "audit.json").read_text())["scenes"]
     assert scene["rows"]["interior"]["scores"]["rigid"]["mask"] == {"cosine": 0, "error": 1}
     assert set(scene["rows"]["kato"]["loss"]) == {"vertices", "rigid", "camera"}
+    assert "| interior | " in (out / "audit.md").read_text()
     page = (out / "index.html").read_text()
     assert 'src="sphere-coarse.png"' in page and (out / "sphere-coarse.png").stat().st_size > 0
 

@@ -49,36 +49,53 @@ class Search:
     run: Callable[[Schedule, int, int], Outcome]
 
 
-def pose(schedule: Schedule, starts: int, steps: int, *, apart: bool) -> Outcome:
-    """Turn and shift a teapot until its mask is that of another one."""
-    mesh = teapot(6).normalized()
-    mesh = mesh.with_positions(0.4 * mesh.positions)
-    camera = Camera.look_at((0.0, 0.9, 3.0), fov=math.radians(50))
+def pose(schedule: Schedule, starts: int, steps: int) -> Outcome:
+    """Turn a teapot and shift it to the side and up until its mask is that of another one."""
     generator = torch.Generator().manual_seed(4)
     axes = torch.nn.functional.normalize(torch.randn(starts, 3, generator=generator), dim=1)
-    angles = math.radians(15 if apart else 40) * torch.rand(starts, 1, generator=generator)
+    turn = axes * math.radians(40) * torch.rand(starts, 1, generator=generator)
+    teapots = teapot(6).normalized()
+    return _placed(teapots.with_positions(0.5 * teapots.positions), turn, 0.15, schedule, steps, generator)
+
+
+def place(schedule: Schedule, starts: int, steps: int) -> Outcome:
+    """Shift a ball until its mask is that of another one, from where the two do not overlap."""
+    return _placed(icosphere(2, 0.4), None, 1.0, schedule, steps, torch.Generator().manual_seed(5), starts)
+
+
+def _placed(
+    mesh: Mesh,
+    turn: Tensor | None,
+    distance: float,
+    schedule: Schedule,
+    steps: int,
+    generator: torch.Generator,
+    starts: int = 0,
+) -> Outcome:
+    """From turns (N, 3), or none, and shifts by `distance` to any side."""
+    starts = starts if turn is None else len(turn)
     bearing = 2 * math.pi * torch.rand(starts, generator=generator)
-    direction = torch.stack([bearing.cos(), bearing.sin(), torch.zeros(starts)], 1)
-    shift = (direction * (0.9 if apart else 0.15)).requires_grad_()
-    turn = (axes * angles).requires_grad_()
+    shift = (distance * torch.stack([bearing.cos(), bearing.sin()], 1)).requires_grad_()
+    unknown = [shift] if turn is None else [shift, turn.requires_grad_()]
+    camera = Camera.look_at((0.0, 0.9, 3.0), fov=math.radians(60))
     with torch.no_grad():
         target = silhouette(mesh, camera, (SIZE, SIZE), supersample=4)
 
-    def masks(estimator: str) -> Tensor:
-        turned = torch.stack([mesh.positions @ rotation(one).T for one in turn])
-        moved = mesh.with_positions(turned + shift[:, None])
-        return silhouette(moved, camera, (SIZE, SIZE), gradient=estimator)
+    def masks(estimator: str, supersample: int = 1) -> Tensor:
+        turned = mesh.positions if turn is None else torch.stack([mesh.positions @ rotation(one).T for one in turn])
+        moved = mesh.with_positions(turned + torch.nn.functional.pad(shift, (0, 1))[:, None])
+        return silhouette(moved, camera, (SIZE, SIZE), gradient=estimator, supersample=supersample)
 
-    optimiser = torch.optim.Adam([turn, shift], lr=0.02)
+    optimiser = torch.optim.Adam(unknown, lr=0.03)
     for estimator in _descend(optimiser, schedule, steps):
         optimiser.zero_grad()
         (masks(estimator) - target).square().sum().backward()
         optimiser.step()
     with torch.no_grad():
-        return _outcome(masks("interior"), target.expand(starts, -1, -1))
+        return _outcome(masks("interior", 4), target.expand(starts, -1, -1))
 
 
-def shape(schedule: Schedule, starts: int, steps: int, *, apart: bool) -> Outcome:
+def shape(schedule: Schedule, starts: int, steps: int) -> Outcome:
     """Bend spheres until four masks of each are those of a bumpy body; judged by four other views."""
     ball = icosphere(3)
     x, y, z = ball.positions.unbind(1)
@@ -87,18 +104,18 @@ def shape(schedule: Schedule, starts: int, steps: int, *, apart: bool) -> Outcom
     seen, unseen = _ring(0.0), _ring(math.pi / 4)
     generator = torch.Generator().manual_seed(6)
     direction = torch.nn.functional.normalize(torch.randn(starts, 3, generator=generator), dim=1)
-    radius = 0.2 + (0.1 if apart else 0.4) * torch.rand(starts, 1, 1, generator=generator)
-    begin = ball.positions * radius + direction[:, None] * (1.0 if apart else 0.15)
+    radius = 0.2 + 0.4 * torch.rand(starts, 1, 1, generator=generator)
+    begin = ball.positions * radius + 0.15 * direction[:, None]
     large = LargeSteps(ball.faces, len(ball.positions))
     parts = [large.to_differential(one).requires_grad_() for one in begin]
     with torch.no_grad():
         target, other = (silhouette(body, views, (SIZE, SIZE), supersample=4) for views in (seen, unseen))
 
-    def masks(positions: Tensor, views: Camera, estimator: str) -> Tensor:
+    def masks(positions: Tensor, views: Camera, estimator: str, supersample: int = 1) -> Tensor:
         count = len(views)
         cameras = views[torch.arange(count).repeat(starts)]
         moved = ball.with_positions(positions.repeat_interleave(count, 0))
-        drawn = silhouette(moved, cameras, (SIZE, SIZE), gradient=estimator)
+        drawn = silhouette(moved, cameras, (SIZE, SIZE), gradient=estimator, supersample=supersample)
         return drawn.view(starts, count, SIZE, SIZE)
 
     def positions() -> Tensor:
@@ -110,21 +127,14 @@ def shape(schedule: Schedule, starts: int, steps: int, *, apart: bool) -> Outcom
         (masks(positions(), seen, estimator) - target).square().sum().backward()
         optimiser.step()
     with torch.no_grad():
-        found = masks(positions(), unseen, "interior")
+        found = masks(positions(), unseen, "interior", 4)
     return _outcome(found.flatten(1), other.flatten().expand(starts, -1))
 
 
 SEARCHES: dict[str, Search] = {
-    "pose, near": Search(
-        "a teapot's turn (by up to 40 degrees) and shift from one mask that overlaps",
-        lambda *given: pose(*given, apart=False),
-    ),
-    "pose, apart": Search("the same, by up to 15 degrees, without overlap", lambda *given: pose(*given, apart=True)),
-    "shape, near": Search(
-        "a bumpy body from four masks, judged by four others, from spheres inside or around it",
-        lambda *given: shape(*given, apart=False),
-    ),
-    "shape, apart": Search("the same from small spheres beside it", lambda *given: shape(*given, apart=True)),
+    "pose": Search("a teapot's turn (by up to 40 degrees) and shift from one mask that overlaps", pose),
+    "place": Search("a ball's shift, from one mask without overlap", place),
+    "shape": Search("a bumpy body from four masks, judged by four others, from spheres inside or around it", shape),
 }
 
 
@@ -136,10 +146,22 @@ def schedules(estimators: Sequence[str]) -> list[Schedule]:
 
 
 def _outcome(found: Tensor, sought: Tensor) -> Outcome:
-    """Of masks (starts, ...)."""
+    """Of masks (starts, ...), both without jagged borders."""
     common, either = (pick(found, sought).flatten(1).sum(1) for pick in (torch.minimum, torch.maximum))
     overlap = common / either
     return Outcome(int((overlap > ARRIVED).sum()), len(overlap), overlap.median().item())
+
+
+def measure(
+    estimators: Sequence[str], starts: int = 20, steps: int = 200, done: Callable[[], None] = lambda: None
+) -> dict[str, dict[str, Outcome]]:
+    """Each search by each of `schedules`: outcomes by the name of the search and of the schedule."""
+    found: dict[str, dict[str, Outcome]] = {name: {} for name in SEARCHES}
+    for name, search in SEARCHES.items():
+        for schedule in schedules(estimators):
+            found[name][", then ".join(schedule)] = search.run(schedule, starts, steps)
+            done()
+    return found
 
 
 def _descend(optimiser: torch.optim.Optimizer, schedule: Schedule, steps: int) -> Iterator[str]:

@@ -6,6 +6,7 @@ from torch import Tensor
 from repousse.core import checks, native
 from repousse.geometry import Topology
 from repousse.ops import library
+from repousse.ops.boundary import reference
 from repousse.ops.boundary.meetings import meetings
 from repousse.ops.intersections import Intersections
 from repousse.ops.rasterize import Fragments
@@ -29,21 +30,26 @@ def check_frame(topology: Topology, fragments: Fragments, image: Tensor) -> None
 
 
 def boundary(topology: Topology, fragments: Fragments, image: Tensor, grad: Tensor) -> Tensor:
-    """What moving silhouettes change in the pixels of an image, as a gradient by positions.
+    """What moving edges change in the pixels of an image, as a gradient by positions (see `reference`).
 
     topology   of the faces that were rasterized
     fragments  from `rasterize`
     image      float (B, H, W, C)  what the pixels show
     grad       float (B, H, W, C)  gradient of the loss with respect to `image`
 
-    Returns float, shaped like `fragments.positions`. Deterministic. Not differentiable.
+    Returns float, shaped and typed like `fragments.positions`; that of float64 positions is computed by the slow
+    reference. Deterministic. Not differentiable.
 
-    Raises ValueError if `topology` was built from other faces, or `image` has other pixels.
+    Raises ValueError if `topology` was built from other faces, `image` has other pixels, or `grad` another shape.
     """
     check_frame(topology, fragments, image)
+    if grad.shape != image.shape:
+        raise ValueError(f"boundary: `grad` is {tuple(grad.shape)} for an image {tuple(image.shape)}.")
     positions = fragments.positions.detach()
+    if positions.dtype == torch.float64:
+        return reference.boundary(topology, fragments, image, grad)
     found = _boundary(
-        checks.as_float32("boundary", "positions", positions.float()),
+        checks.as_float32("boundary", "positions", positions),
         topology.faces,
         topology.edges,
         topology.edge_faces,
@@ -52,7 +58,7 @@ def boundary(topology: Topology, fragments: Fragments, image: Tensor, grad: Tens
         topology.face_edges,
         fragments.faces,
         fragments.face_id.contiguous(),
-        checks.as_float32("boundary", "fragments.depth", fragments.depth.detach().float()),
+        checks.as_float32("boundary", "fragments.depth", fragments.depth.detach()),
         fragments.facing.contiguous(),
         fragments.ranges,
         checks.as_float32("boundary", "image", image.detach().float()),
@@ -133,8 +139,8 @@ def _boundary_fake(positions: Tensor, *_: Tensor | None) -> Tensor:
 
 _boundary = library.define(
     "boundary(Tensor positions, Tensor faces, Tensor edges, Tensor edge_faces, Tensor consistent, Tensor extra,"
-    " Tensor face_edges, Tensor rasterized, Tensor face_id, Tensor depth, Tensor facing, Tensor? ranges, Tensor image, Tensor grad)"
-    " -> Tensor",
+    " Tensor face_edges, Tensor rasterized, Tensor face_id, Tensor depth, Tensor facing, Tensor? ranges, Tensor image,"
+    " Tensor grad) -> Tensor",
     _boundary_cpu,
     _boundary_fake,
 )

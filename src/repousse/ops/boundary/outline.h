@@ -34,6 +34,11 @@ struct Line {
   bool steep() const { return std::abs(dy) >= std::abs(dx); }
   // Negative on the side of the face.
   double beyond(Spot p) const { return side * (dx * (p.y - ay) - dy * (p.x - ax)); }
+  // What lies on the line belongs to what is right of it, or below it, as in the fill rule.
+  bool inside(Spot p) const {
+    const double e = beyond(p);
+    return e != 0 ? e < 0 : side * (dy != 0 ? -dy : dx) < 0;
+  }
   Spot at(double t) const { return {ax + t * dx, ay + t * dy}; }
   double depth(double t) const { return zeta + t * dzeta; }
   bool touches(const Line& other) const { return a == other.a || a == other.b || b == other.a || b == other.b; }
@@ -138,18 +143,17 @@ struct Beside {
 
 inline Beside beside(const Frame& frame, const Line& line, int32_t pixel) {
   const int column = pixel % frame.width, row = pixel / frame.width;
-  const double e = line.dx * (row + 0.5 - line.ay) - line.dy * (column + 0.5 - line.ax);
-  const bool steep = line.steep();
+  const bool inside = line.inside(centre(pixel, frame.width)), steep = line.steep();
   const bool grows = steep ? line.dy < 0 : line.dx > 0;  // E with the column, or with the row
-  const int step = (e > 0) == grows ? -1 : 1, offset = steep ? step : step * frame.width;
+  const int step = (inside == (line.side < 0)) == grows ? -1 : 1, offset = steep ? step : step * frame.width;
   const int other = (steep ? column : row) + step;
   const int32_t across = other < 0 || other >= (steep ? frame.width : frame.height) ? -1 : pixel + offset;
-  return line.side * e < 0 ? Beside{pixel, across, offset} : Beside{across, pixel, -offset};
+  return inside ? Beside{pixel, across, offset} : Beside{across, pixel, -offset};
 }
 
 // Does the way from `from` to `to` meet a piece? Then where on its line.
 inline bool meets(const Line& line, const Piece& piece, Spot from, Spot to, double& t) {
-  if ((line.beyond(from) < 0) == (line.beyond(to) < 0)) return false;
+  if (line.inside(from) == line.inside(to)) return false;
   const double wx = to.x - from.x, wy = to.y - from.y;
   const double a = wx * (line.ay - from.y) - wy * (line.ax - from.x);
   const double b = wx * (line.ay + line.dy - from.y) - wy * (line.ax + line.dx - from.x);
