@@ -14,7 +14,7 @@ _SIZE = 512  # of the texture
 _BODY, _SPOUT, _HANDLE = 0.75, 0.8125, 0.9375  # the body's upper end; the middles of the strips
 _CREAM, _BLUE, _RUST, _GOLD = (0.87, 0.80, 0.66), (0.035, 0.10, 0.36), (0.55, 0.085, 0.03), (0.72, 0.42, 0.06)
 _LOW, _HIGH = -0.8, 0.85
-_RING = (-0.50, 0.04, 0.0)  # the middle of the handle's ring
+_RING = (-0.50, -0.02, 0.0)  # the middle of the handle's ring
 
 
 def coffee_pot(resolution: int = 96) -> Mesh:
@@ -57,7 +57,7 @@ def _parts(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         body = _blend(body, part, blend)
     low, bend, tip = (0.40, -0.28, 0), (0.72, 0.10, 0), (0.88, 0.36, 0)
     spout = _blend(_cone(points, low, bend, 0.16, 0.09), _cone(points, bend, tip, 0.09, 0.065), 0.05)
-    return body, spout, _ring(points, _RING, (0.36, 0.36), 0.07)
+    return body, spout, _ring(points, _RING, (0.36, 0.34), 0.07)
 
 
 def _ellipsoid(points: Tensor, centre: tuple[float, ...], radii: tuple[float, ...]) -> Tensor:
