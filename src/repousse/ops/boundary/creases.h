@@ -94,9 +94,12 @@ inline std::vector<int32_t> find_creases(const Frame& frame, const Topology& t, 
   const int32_t *ids = frame.face_id, width = frame.width;
   Creases creases;
   const auto differing = [&](int32_t one, int32_t two) {
-    Ints found = load<Ints>(ids + one) != load<Ints>(ids + two);
-    if (pictures.channels == 1) found &= load<Floats>(pictures.image + one) != load<Floats>(pictures.image + two);
-    return bits(found);
+    uint32_t found = ~uint32_t{0};
+    if (pictures.channels == 1) {  // masks hardly change: the faces need not be read
+      found = bits(load<Floats>(pictures.image + one) != load<Floats>(pictures.image + two));
+      if (found == 0) return found;
+    }
+    return found & bits(load<Ints>(ids + one) != load<Ints>(ids + two));
   };
   const auto try_pair = [&](int32_t one, int32_t two, bool room) {
     if (ids[one] >= 0 && ids[two] >= 0 && ids[one] != ids[two]) creases.look(frame, t, pictures, one, two, room);

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-UNKNOWN = None
-
 
 class Sample(NamedTuple):
     """A colour: that of `pixel`, and `way` of its change since the pixel `further`."""
@@ -56,18 +54,21 @@ class Piece:
     line: int
     pixel: int
     weight: float
-    surface: int | None = UNKNOWN
+    surface: int | None = None
 
 
 @dataclass
 class Part:
-    """A part of a piece between two places where other edges cross it. `lost`: what lies behind it is seen nowhere."""
+    """A part of a piece between two places where other edges cross it, and the samples of both sides, if known.
+
+    lost  what lies behind it is seen nowhere
+    """
 
     begin: float
     end: float
     piece: Piece
-    surface: Sample | None = UNKNOWN
-    behind: Sample | None = UNKNOWN
+    surface: Sample | None = None
+    behind: Sample | None = None
     lost: bool = False
 
     @property
@@ -110,8 +111,8 @@ def meets(line: Line, piece: Piece, start: tuple[float, float], end: tuple[float
 
 def fill_gaps(parts: list[Part], side: str) -> None:
     """Parts without a sample of one side get that of the nearest part that has one."""
-    known = [(part.middle, getattr(part, side)) for part in parts if getattr(part, side) is not UNKNOWN]
+    known = [(part.middle, getattr(part, side)) for part in parts if getattr(part, side) is not None]
     for part in parts:
-        if known and getattr(part, side) is UNKNOWN:
+        if known and getattr(part, side) is None:
             nearest = min(known, key=lambda other: (abs(other[0] - part.middle), other[1].pixel))
             setattr(part, side, nearest[1])

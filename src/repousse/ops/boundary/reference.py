@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from repousse.ops.boundary.meetings import meetings
-from repousse.ops.boundary.outline import UNKNOWN, Line, Part, Piece, Sample, cut, fill_gaps, meets
+from repousse.ops.boundary.outline import Line, Part, Piece, Sample, cut, fill_gaps, meets
 from repousse.ops.crossings.reference import Sides, edge_ends
 from repousse.ops.intersections.reference import intersections
 from repousse.ops.rasterize.reference import project
@@ -55,12 +55,13 @@ def _add_lines(scene: "_Scene", lines: list[Line], total: Tensor, *, silhouettes
         fill_gaps(own, "surface")
         fill_gaps(own, "behind")
         for part in own:
-            if part.behind is UNKNOWN or part.lost:
+            behind = part.behind
+            if behind is None or part.lost:
                 continue
-            surface = part.surface or scene.nearby(part.piece.pixel, part.behind.pixel, line.depth(part.middle))
-            if surface is not UNKNOWN:
+            surface = part.surface or scene.nearby(part.piece.pixel, behind.pixel, line.depth(part.middle))
+            if surface is not None:
                 weight = part.piece.weight * (part.end - part.begin)
-                change = weight * scene.jump(part.piece.pixel, surface, part.behind)
+                change = weight * scene.jump(part.piece.pixel, surface, behind)
                 _add_end(scene, line, line.shares[0], change * (1 - part.middle), total)
                 _add_end(scene, line, line.shares[1], change * part.middle, total)
 
@@ -189,7 +190,7 @@ class _Scene:
         own = [part.surface is not None and self.ids[part.surface.pixel] in faces for part in parts]
         if any(own):
             for part, is_own in zip(parts, own, strict=True):
-                part.surface = part.surface if is_own else UNKNOWN
+                part.surface = part.surface if is_own else None
 
     # ---- parts -------------------------------------------------------------------------------------------------------
 
@@ -267,11 +268,11 @@ class _Scene:
         if outer is not None:
             if outer_depth <= zeta and not nearer_ended:
                 return False, None
-            part.behind = UNKNOWN if ended else Sample(outer, outer, 0)
+            part.behind = None if ended else Sample(outer, outer, 0)
         if inner is not None:
             face = self.ids[inner]
             other = face < 0 or face == outer_face or lost or (leaves and self.depths[inner] > zeta)
-            part.surface = UNKNOWN if other else Sample(inner, inner, 0)
+            part.surface = None if other else Sample(inner, inner, 0)
         return True, behind if outer is not None and behind_depth < outer_depth else None
 
     def crease_parts(self, lines: list[Line], pieces: list[Piece]) -> list[Part]:
@@ -286,7 +287,7 @@ class _Scene:
             zeta = line.depth((piece.begin + piece.end) / 2)
             if seen or not self.covered(line, zeta, piece.pixel):
                 # Colours of two places would make a jump out of smooth shading: both are taken from the same part.
-                both = samples if None not in samples else (UNKNOWN, UNKNOWN)
+                both = samples if None not in samples else (None, None)
                 found.append(Part(piece.begin, piece.end, piece, *both))
         return found
 
@@ -298,12 +299,12 @@ class _Scene:
     def carried(self, line: Line, face: int, pixel: int | None, away: int) -> Sample | None:
         """The colour of a face where a line passes."""
         if pixel is None or self.ids[pixel] != face:
-            return UNKNOWN
+            return None
         height, width = self.size
         (x, y), (place, limit) = self.centre(pixel), (pixel % width, width) if line.steep else (pixel // width, height)
         exists = 0 <= place + (1 if away > 0 else -1) < limit
         if not exists or self.ids[pixel + away] != face:
-            return Sample(pixel, pixel, 0) if self.flat else UNKNOWN
+            return Sample(pixel, pixel, 0) if self.flat else None
         (ax, ay), (dx, dy) = line.a, line.way
         way = ax + dx * (y - ay) / dy - x if line.steep else ay + dy * (x - ax) / dx - y
         return Sample(pixel, pixel + away, min(1.0, abs(way)))

@@ -190,10 +190,13 @@ void try_pair(const Frame& frame, int64_t inner, int64_t outer, const Line& line
 // Which of the pairs from `inner` on show two faces, and two values if there is one channel: one bit each.
 uint32_t differing(const Frame& frame, int64_t inner, int64_t outer, int count) {
   if (count == kLanes) {
+    uint32_t values = ~uint32_t{0};
+    if (frame.channels == 1) {  // masks hardly change: the faces need not be read
+      values = bits(load<Floats>(frame.image + inner) != load<Floats>(frame.image + outer));
+      if (values == 0) return 0;
+    }
     const Ints a = load<Ints>(frame.face_id + inner), b = load<Ints>(frame.face_id + outer);
-    const uint32_t faces = bits((a != b) & (a >= 0) & (b >= 0));
-    if (faces == 0 || frame.channels != 1) return faces;
-    return faces & bits(load<Floats>(frame.image + inner) != load<Floats>(frame.image + outer));
+    return values & bits((a != b) & (a >= 0) & (b >= 0));
   }
   uint32_t found = 0;
   for (int i = 0; i < count; ++i) {
