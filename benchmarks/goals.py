@@ -1,6 +1,6 @@
 """What each step may cost: milliseconds of one thread on a Zen 5 core with AVX-512 (from a prototype)."""
 
-from benchmarks import voxels
+from benchmarks import soft, voxels
 from benchmarks.steps import (
     BACKWARD,
     CROSSINGS,
@@ -26,6 +26,7 @@ COST: dict[str, dict[str, float]] = {
     TEXTURE_BACKWARD: {"D": 50.0},
     TOPOLOGY: {"C": 300.0},
     voxels.SOLID: {voxels.WORKLOAD: 50.0},
+    soft.COLOR: {soft.WORKLOAD: 1500.0},
 }
 
 # RASTERIZE, as a multiple of clearing and writing an empty frame.

@@ -6,6 +6,8 @@ from torch import Tensor
 from repousse.core import checks, native
 from repousse.geometry import Topology
 from repousse.ops import library
+from repousse.ops.boundary.meetings import meetings
+from repousse.ops.intersections import Intersections
 from repousse.ops.rasterize import Fragments
 
 __all__ = ["boundary", "check_frame"]
@@ -47,6 +49,7 @@ def boundary(topology: Topology, fragments: Fragments, image: Tensor, grad: Tens
         topology.edge_faces,
         topology.consistent,
         topology.extra,
+        topology.face_edges,
         fragments.faces,
         fragments.face_id.contiguous(),
         checks.as_float32("boundary", "fragments.depth", fragments.depth.detach().float()),
@@ -65,6 +68,7 @@ def _boundary_cpu(
     edge_faces: Tensor,
     consistent: Tensor,
     extra: Tensor,
+    face_edges: Tensor,
     rasterized: Tensor,
     face_id: Tensor,
     depth: Tensor,
@@ -79,7 +83,7 @@ def _boundary_cpu(
     if ranges is not None:
         ranges = ranges.to(torch.int64).contiguous()
     out = torch.zeros_like(positions)
-    status = native.kernel("rp_boundary", "plppplplplpliiippplppp")(
+    status = native.kernel("rp_boundary", "plppplplpplpliiippplppp")(
         faces.data_ptr(),
         faces.shape[0],
         edges.data_ptr(),
@@ -88,6 +92,7 @@ def _boundary_cpu(
         edges.shape[0],
         extra.data_ptr(),
         extra.shape[0],
+        face_edges.data_ptr(),
         positions.data_ptr(),
         positions.shape[-2],
         None if ranges is None else ranges.data_ptr(),
@@ -102,7 +107,24 @@ def _boundary_cpu(
         out.data_ptr(),
     )
     checks.check_status("boundary", status)
+    if image.shape[-1] and face_id.numel():
+        _add_meetings(out, positions, (faces, edge_faces, face_edges, consistent), face_id, image, grad)
     return out
+
+
+def _add_meetings(
+    out: Tensor, positions: Tensor, mesh: tuple[Tensor, ...], face_id: Tensor, image: Tensor, grad: Tensor
+) -> None:
+    faces = mesh[0]
+    found = Intersections(*torch.ops.repousse.intersections(positions, *mesh, faces, face_id, image))
+    if len(found.inner) == 0:
+        return
+    none = positions.new_empty(0)
+    fragments = Fragments(face_id, none, none, none, positions, faces, None)
+    corners, gradient = meetings(found, fragments, image, grad)
+    total = torch.zeros(out.shape, dtype=torch.float64).view(-1, 4)
+    total.index_add_(0, corners.flatten(), gradient.reshape(-1, 4))
+    out += total.view(out.shape)
 
 
 def _boundary_fake(positions: Tensor, *_: Tensor | None) -> Tensor:
@@ -111,7 +133,7 @@ def _boundary_fake(positions: Tensor, *_: Tensor | None) -> Tensor:
 
 _boundary = library.define(
     "boundary(Tensor positions, Tensor faces, Tensor edges, Tensor edge_faces, Tensor consistent, Tensor extra,"
-    " Tensor rasterized, Tensor face_id, Tensor depth, Tensor facing, Tensor? ranges, Tensor image, Tensor grad)"
+    " Tensor face_edges, Tensor rasterized, Tensor face_id, Tensor depth, Tensor facing, Tensor? ranges, Tensor image, Tensor grad)"
     " -> Tensor",
     _boundary_cpu,
     _boundary_fake,
