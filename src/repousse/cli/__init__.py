@@ -16,9 +16,10 @@ from repousse.apps.fit_texture import FitTexture, fit_texture
 from repousse.apps.fit_vertices import FitVertices, fit_vertices
 from repousse.apps.info import Info, info
 from repousse.apps.render_model import RenderModel, render_model
+from repousse.apps.render_views import RenderViews, render_views
 from repousse.apps.view import View, view
 
-Command = RenderModel | View | Info | Draw | FitVertices | FitTexture | FindCamera | Audit | Demo
+Command = RenderModel | View | Info | Draw | FitVertices | FitTexture | FindCamera | RenderViews | Audit | Demo
 COMMANDS = {
     "render": RenderModel,
     "view": View,
@@ -27,6 +28,7 @@ COMMANDS = {
     "fit-vertices": FitVertices,
     "fit-texture": FitTexture,
     "find-camera": FindCamera,
+    "views": RenderViews,
     "audit": Audit,
     "demo": Demo,
 }
@@ -74,6 +76,8 @@ def _run(command: Command) -> None:
             print(find_camera(command))
         case Audit():
             print(audit(command))
+        case RenderViews():
+            print(render_views(command))
         case Demo():
             demo(command)
 

@@ -17,7 +17,7 @@ from repousse.optim.surface import (
 )
 
 _MOST_ROUNDS = 100
-_FEW = 0.002  # of the edges: a round costs the same for few as for many, so few are left to the next pass
+_FEW = 0.005  # of the edges: a round costs the same for few as for many, so few are left to the next pass
 _TURN = 0.3  # cosine of the largest angle by which a face may turn
 _POOR = 0.2  # quality below which a face must not fall
 _CORNER = 0.77  # |sum of the directions to both neighbours on the border|: a turn of 45 degrees
@@ -42,7 +42,7 @@ def collapse(surface: Surface, shortest: float, longest: float) -> None:
         names = np.minimum(tail, head) * len(surface.rows) + np.maximum(tail, head)
         allowed &= ~(fixed[tail] & fixed[head])
         if len(refused):
-            allowed &= ~np.isin(names, refused)
+            allowed &= ~np.isin(names, refused, assume_unique=True)
         index, names = index[allowed], names[allowed]
         if len(index) <= _FEW * len(links.edges):
             break

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from repousse.optim.surface import Surface, connect
+from repousse.optim.surface import Surface, connect, doubled_areas, lengths
 
 _MOST_FACES = 20_000_000
 _MOST_ROUNDS = 64
@@ -15,24 +15,30 @@ def split(surface: Surface, longest: float) -> None:
     in the face, so the surface stays where it is; new vertices get the mean of all that the ends have. Any mesh will
     do. ValueError if that takes more than 20 million faces.
     """
+    # A face with sides of length s has at most the area of the equilateral one.
+    largest = 3**0.5 / 4 * (longest * surface.target[surface.faces].max(1)) ** 2
+    _check_count((lengths(doubled_areas(surface.positions[surface.faces])) / 2 / largest).sum())
     for _ in range(_MOST_ROUNDS):
         links = connect(surface.faces, len(surface.rows))
         cut = surface.relative_lengths(links.edges) > longest
         if not cut.any():
             return
         halves = cut[links.face_edges]
-        count = len(surface.faces) + int(halves.sum())
-        if count > _MOST_FACES:
-            raise ValueError(
-                f"remesh: edges this short take more than {_MOST_FACES} faces. Give a larger `edge_length`; it is in "
-                "the units of `positions`."
-            )
+        _check_count(len(surface.faces) + halves.sum())
         ends = links.edges[cut]
         middle = np.full(len(links.edges), -1)
         middle[cut] = len(surface.rows) + np.arange(len(ends))
         surface.rows = np.concatenate([surface.rows, surface.rows[ends].mean(1)])
         surface.locked = np.concatenate([surface.locked, links.irregular[cut]])
         surface.faces = _cut(surface, middle[links.face_edges])
+
+
+def _check_count(faces: float) -> None:
+    if faces > _MOST_FACES:
+        raise ValueError(
+            f"remesh: edges this short take more than {_MOST_FACES} faces. Give a larger `edge_length`; it is in the "
+            "units of `positions`."
+        )
 
 
 def _cut(surface: Surface, middle: np.ndarray) -> np.ndarray:

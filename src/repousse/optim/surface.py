@@ -104,7 +104,7 @@ def irregular_vertices(faces: Array, vertex_count: int) -> Array:
     links = connect(faces, vertex_count)
     locked = np.zeros(vertex_count, dtype=bool)
     locked[links.edges[links.irregular]] = True
-    # Corners of one vertex belong together if their faces meet at an edge; a regular vertex has one such group.
+    # Corners of one vertex belong together if their faces meet at an edge; a regular vertex has one such fan.
     inner = (~links.border & ~links.irregular).nonzero()[0]
     pairs = links.edge_faces[inner]
     joins = []
@@ -113,9 +113,10 @@ def irregular_vertices(faces: Array, vertex_count: int) -> Array:
         joins.append(3 * pairs + (faces[pairs] == vertex).argmax(2))
     first, second = np.concatenate(joins).T
     graph = sparse.coo_array((np.ones(len(first), bool), (first, second)), shape=(faces.size, faces.size))
-    _, group = csgraph.connected_components(graph, directed=False)
-    fans = np.unique(np.stack([faces.ravel(), group], 1), axis=0)[:, 0]
-    return locked | (np.bincount(fans, minlength=vertex_count) > 1)
+    count, fan = csgraph.connected_components(graph, directed=False)
+    vertex_of_fan = np.empty(count, dtype=np.int64)
+    vertex_of_fan[fan] = faces.ravel()
+    return locked | (np.bincount(vertex_of_fan, minlength=vertex_count) > 1)
 
 
 def independent(groups: Array, rank: Array, vertex_count: int, edges: Array | None = None) -> Array:

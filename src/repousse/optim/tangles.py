@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from repousse.core.checks import describe
 from repousse.geometry import topology
 from repousse.geometry.checks import check_rows
 
@@ -19,6 +20,8 @@ def tangles(positions: Tensor, faces: Tensor) -> int:
     without any is never folded. Cheap (linear), and blind to parts that pass through each other without a fold.
     """
     check_rows("tangles", "positions", positions, "V, 3", channels=3)
+    if positions.ndim != 2:
+        raise ValueError(f"tangles: `positions` must be (V, 3), got {describe(positions)}. Look at poses one by one.")
     found = topology(faces, positions.shape[-2])
     corners = positions.double()[found.faces.long()]
     area = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

@@ -18,6 +18,7 @@ _CELLS_AT_ONCE = 2**18
 _COARSE = 40  # cells along the longest side while looking for bounds and wrong masks
 _OUTLIERS = 0.15  # the share of the masks that may be wrong
 _NEAR = 3.0  # cells; beyond that from the surface, distances do not matter
+_THIN = 0.05  # coverage of a pixel by something thin that is more than noise
 _MARGIN = 2  # coarse cells left around the object
 _SMALLEST = 0.01  # volume of a part that is kept, as a share of the largest part's
 
@@ -140,13 +141,20 @@ class _Outlines:
 def signed_distance(mask: Tensor) -> Tensor:
     """Distance of each pixel centre to the outline in pixels, positive inside; float32 (H, W), like `mask`.
 
-    Between two pixels the outline is where their coverage says. Beyond all pixels of a mask that is 0 or 1 everywhere.
+    Between two pixels the outline is where their coverage says. Parts less than about two pixels thick are thickened by
+    one on either side: in another view they may be broad, and many views that each place them a fraction of a pixel
+    wrong would leave nothing. Beyond all pixels of a mask that is 0 or 1 everywhere.
     """
-    inside = (mask >= 0.5).numpy()
+    share, block = mask.numpy(), np.ones((3, 3))
+    some, most = share >= _THIN, share >= 0.5
+    body = most & ndimage.binary_dilation(ndimage.binary_opening(most), block)  # three pixels thick, and its corners
+    thin = some & ~ndimage.binary_dilation(body, block)
+    bridge = some & ndimage.binary_dilation(thin, block, iterations=2)  # to the body
+    share = np.where(ndimage.binary_dilation(thin, block) | bridge, 1, share)
+    inside: np.ndarray = share >= 0.5  # type: ignore[assignment]
     far = float(sum(mask.shape))
     if inside.all() or not inside.any():
         return torch.full_like(mask, far if inside.all() else -far)
-    share = mask.numpy()
 
     def beyond(region: np.ndarray, cover: np.ndarray) -> np.ndarray:
         """How far the outline is from pixels in `region`, whose own kind covers them by `cover`."""
@@ -234,7 +242,7 @@ def _trusted(distances: _Outlines, box: tuple[Tensor, Tensor]) -> list[int]:
     for number in every:
         camera = distances.camera[number].to(torch.float32)
         face = ops.rasterize(camera.project(hull.positions, distances.size), hull.faces, distances.size).face_id[0]
-        silhouette, mask = face >= 0, distances.mask[number] >= 0.5
+        silhouette, mask = face >= 0, signed_distance(distances.mask[number]) > 0
         overlaps.append(float((silhouette & mask).sum()) / max(1.0, float((silhouette | mask).sum())))
     overlap = torch.tensor(overlaps)
     middle = overlap.median()
@@ -269,16 +277,14 @@ def _checked(mask: Tensor, camera: Camera, resolution: int, bounds: Box | None) 
         raise TypeError(f"visual_hull: `mask` must be a float tensor (N, H, W), got {got}.")
     if not isinstance(camera, Camera) or len(camera) != len(mask):
         got = f"{len(camera)} of them" if isinstance(camera, Camera) else type(camera).__name__
-        raise ValueError(f"visual_hull: `camera` must be a batch of {len(mask)} cameras, one for each mask, got {got}.")
+        raise ValueError(f"visual_hull: `camera` must be {len(mask)} cameras, one for each mask, got {got}.")
     if not isinstance(resolution, int) or not 4 <= resolution <= 1024:
         raise ValueError(f"visual_hull: `resolution` must be a whole number from 4 to 1024, got {resolution!r}.")
     if bounds is None and len(mask) < 2:
-        raise ValueError("visual_hull: one mask does not say how far away the object is; give `bounds`, or more masks.")
+        raise ValueError("visual_hull: one mask does not say how far away the object is; give `bounds` or more masks.")
     if not mask.isfinite().all():
         raise ValueError("visual_hull: the masks hold values that are not finite.")
-    empty = (mask.flatten(1).amax(1) < 0.5).nonzero()
+    empty = (mask.flatten(1).amax(1) < _THIN).nonzero()
     if len(empty):
-        raise ValueError(
-            f"visual_hull: mask {int(empty[0])} is below 0.5 everywhere; leave out masks without the object."
-        )
+        raise ValueError(f"visual_hull: mask {int(empty[0])} is empty; leave out masks without the object.")
     return mask
