@@ -1,8 +1,9 @@
 """What each step may cost: milliseconds of one thread on a Zen 5 core with AVX-512 (from a prototype)."""
 
-from benchmarks import voxels
+from benchmarks import soft, voxels
 from benchmarks.steps import (
     BACKWARD,
+    BOUNDARY,
     CROSSINGS,
     INTERPOLATE,
     KATO,
@@ -20,12 +21,14 @@ COST: dict[str, dict[str, float]] = {
     INTERPOLATE: {"A": 2.0, "B": 2.0, "C": 6.0, "D": 4.0},
     BACKWARD: {"A": 6.0, "B": 6.0, "C": 20.0, "D": 9.0},
     CROSSINGS: {"A": 0.4, "B": 0.3, "C": 3.5, "D": 0.2},
+    BOUNDARY: {"A": 4.0, "B": 3.5, "C": 8.0, "D": 5.5},
     KATO: {"A": 10.0},
     KATO_RELEASED: {"A": 80.0},
     TEXTURE: {"D": 25.0},
     TEXTURE_BACKWARD: {"D": 50.0},
     TOPOLOGY: {"C": 300.0},
     voxels.SOLID: {voxels.WORKLOAD: 50.0},
+    soft.COLOR: {soft.WORKLOAD: 1500.0},
 }
 
 # RASTERIZE, as a multiple of clearing and writing an empty frame.

@@ -9,7 +9,7 @@ import torch
 import tyro
 from rich.console import Console
 
-from benchmarks import report, voxels
+from benchmarks import report, soft, voxels
 from benchmarks.overhead import Overheads
 from benchmarks.steps import SERIAL, steps
 from benchmarks.timing import Series, measure
@@ -38,16 +38,17 @@ def run(workloads: str = "ABCD", threads: tuple[int, ...] = (1, 2), repeat: int 
         scenes = [build(SPECS[name]) for name in dict.fromkeys(workloads)]
         series = {scene.spec.name: _series(scene, counts) for scene in scenes}
         small = Overheads()
-        grids = voxels.series(counts)
+        grids, softly = voxels.series(counts), soft.series(counts)
     with console.status("measuring"):
-        measure([one for several in series.values() for one in several] + grids + [small.series], repeat)
+        measure([one for several in series.values() for one in several] + grids + softly + [small.series], repeat)
 
     sections = {}
     for scene in scenes:
         timings = {one.threads: one.timings for one in series[scene.spec.name]}
         sections[f"{scene.spec}, {scene.coverage:.1%} covered"] = report.step_figures(scene.spec.name, timings)
-    timings = {one.threads: one.timings for one in grids}
-    sections[voxels.TITLE] = report.step_figures(voxels.WORKLOAD, timings)
+    for module, several in ((voxels, grids), (soft, softly)):
+        timings = {one.threads: one.timings for one in several}
+        sections[module.TITLE] = report.step_figures(module.WORKLOAD, timings)
     sections[f"call overhead, {TINY}"] = report.overhead_figures(TINY.name, small.results())
     # A line that a narrow terminal breaks is better than a column it cannot show.
     wide = Console(width=max(console.width, 140))

@@ -8,7 +8,7 @@ from benchmarks.textured import SIZE, textured
 from benchmarks.timing import Call
 from benchmarks.workloads import Scene
 from repousse.geometry.topology import topology
-from repousse.gradients import Kato
+from repousse.gradients import Boundary, Kato
 from repousse.ops import texture
 
 EMPTY = "empty frame"
@@ -21,6 +21,8 @@ DERIVATIVES_BACKWARD = "derivatives of interpolate, backward"
 TEXTURE = "texture, trilinear"
 TEXTURE_BACKWARD = "texture + uv, backward"
 CROSSINGS = "crossing list"
+BOUNDARY = "boundary of a mask, fwd + bwd"
+BOUNDARY_COLORS = "boundary of 3 channels, fwd + bwd"
 KATO = "Kato crossings, fwd + bwd"
 KATO_RELEASED = "Kato released, fwd + bwd"
 TOPOLOGY = "topology"
@@ -36,7 +38,7 @@ def steps(scene: Scene) -> dict[str, Call]:
     They are called as a user calls them, so outputs are allocated anew by each call. glibc keeps blocks of up
     to 32 MiB, which all outputs of A-D are; how many pages a step had to ask for is written to the results.
     """
-    found = _forward_steps(scene) | _backward_steps(scene)
+    found = _forward_steps(scene) | _backward_steps(scene) | _boundary_steps(scene)
     if scene.spec.name == "A":
         found[KATO] = _kato(scene, Kato())
         found[KATO_RELEASED] = _kato(scene, Kato(mode="released"))
@@ -85,6 +87,21 @@ def _backward_steps(scene: Scene) -> dict[str, Call]:
     }
 
 
+def _boundary_steps(scene: Scene) -> dict[str, Call]:
+    """What the default estimator costs above visibility: of masks, and of colours and their gradient."""
+    edges, positions = scene.topology, scene.positions.clone().requires_grad_()
+    fragments = scene.fragments._replace(positions=positions)
+    image, g_mask = rp.interpolate(scene.colors, scene.faces, scene.fragments), _g_mask(scene)
+
+    def mask() -> tuple[Tensor, ...]:
+        return torch.autograd.grad(Boundary()(_mask(fragments), fragments, edges), (positions,), g_mask)
+
+    def colors() -> tuple[Tensor, ...]:
+        return torch.autograd.grad(Boundary()(image, fragments, edges), (positions,), scene.g_image)
+
+    return {BOUNDARY: mask, BOUNDARY_COLORS: colors}
+
+
 def _texture_steps(scene: Scene) -> dict[str, Call]:
     """As many and as large pictures as the workload has, but every pixel shows the texture."""
     case = textured(scene.spec.images, scene.spec.size)
@@ -107,9 +124,7 @@ def _kato(scene: Scene, estimator: Kato) -> Call:
     """A silhouette and its gradient, from positions to positions."""
     faces, size, edges = scene.faces, scene.size, scene.topology
     positions = scene.positions.clone().requires_grad_()
-    mask = _mask(scene.fragments)
-    # As if each shape had to move by a quarter of the picture: large areas have to appear and to vanish.
-    g_mask = mask - mask.roll(size[1] // 4, dims=2)
+    g_mask = _g_mask(scene)
 
     def call() -> tuple[Tensor, ...]:
         fragments = rp.rasterize(positions, faces, size)
@@ -117,6 +132,12 @@ def _kato(scene: Scene, estimator: Kato) -> Call:
         return torch.autograd.grad(image, (positions,), g_mask)
 
     return call
+
+
+def _g_mask(scene: Scene) -> Tensor:
+    """As if each shape had to move by a quarter of the picture: large areas have to appear and to vanish."""
+    mask = _mask(scene.fragments)
+    return mask - mask.roll(scene.size[1] // 4, dims=2)
 
 
 def _mask(fragments: rp.Fragments) -> Tensor:

@@ -53,7 +53,7 @@ def arguments(packed: bool) -> dict[str, tuple[Any, ...]]:
             *(f.faces, f.face_id, f.depth, f.facing, f.ranges),
         ),
         "boundary": (
-            *(positions, t.faces, t.edges, t.edge_faces, t.consistent, t.extra),
+            *(positions, t.faces, t.edges, t.edge_faces, t.consistent, t.extra, t.face_edges),
             *(f.faces, f.face_id, f.depth, f.facing, f.ranges, image, grad),
         ),
         "kato_from_crossings": (ndc, *found, f.face_id, f.depth, image, grad, 1e-3),

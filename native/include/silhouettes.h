@@ -15,6 +15,7 @@ struct Topology {
   const int32_t* edge_faces;  // (E, 2)
   const uint8_t* consistent;  // (E)
   const int32_t* extra;       // (N, 3): edge, face, same direction as the edge's first face?
+  const int32_t* face_edges;  // (F, 3), or null
   int64_t edge_count, extra_count;
 };
 

@@ -32,12 +32,14 @@ from repousse.geometry import (
 from repousse.ops import (
     Crossings,
     Fragments,
+    SoftOptions,
     crossings,
     cubemap,
     environment,
     interpolate,
     layers,
     rasterize,
+    soft,
     texture,
     with_face_id,
 )
@@ -120,6 +122,8 @@ __all__ = [
     "layers",
     "with_face_id",
     "crossings",
+    "soft",
+    "SoftOptions",
     "Fragments",
     "Crossings",
     # modules

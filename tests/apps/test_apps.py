@@ -135,8 +135,9 @@ def test_the_page_shows_all_pictures(tmp_path):
         (FitTexture, {"resolution": 0}, "resolution"),
         (FitTexture, {"steps": -1}, "steps"),
         (FindCamera, {"start": (0.0, 1.0, 0.0)}, "start"),
-        (FindCamera, {"decay": 1.0}, "decay"),
-        (FindCamera, {"patience": 0}, "patience"),
+        (FindCamera, {"steps": 1}, "steps"),
+        (FindCamera, {"learning_rate": 0.0}, "learning_rate"),
+        (FindCamera, {"gradient": "magic"}, "magic"),
     ],
 )
 def test_settings_refuse_what_cannot_be_meant(kind, wrong, text):

@@ -44,7 +44,7 @@ def test_every_command_explains_itself(command, capsys):
         (["draw", "--sise", "8"], "--sise"),
         (["draw", "--fov", "-3"], "fov"),
         (["find-camera", "--start", "1", "2"], "start"),
-        (["find-camera", "--patience", "0"], "patience"),
+        (["find-camera", "--steps", "1"], "steps"),
         (["fit-vertices", "--gradient", "magic", "--steps", "1", "--size", "8"], "magic"),
         (["fit-texture", "--reference", "missing.png", "--size", "8"], "missing.png"),
         (["paint"], "paint"),

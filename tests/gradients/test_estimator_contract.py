@@ -7,10 +7,11 @@ from torch import Tensor
 
 from repousse import gradients
 from repousse.geometry import topology
-from repousse.gradients import Antialias, Boundary, Edge, Estimator, Interior, Kato
+from repousse.gradients import Antialias, Boundary, Edge, Estimator, Interior, Kato, Soft
 from repousse.ops import rasterize
 
 ESTIMATORS = [Boundary(), Antialias(), Edge(), Kato("crossings"), Kato("released"), Interior()]
+DRAWING = [Soft()]  # draws pictures of its own: see tests/render/test_render_soft.py
 EVERY = pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
 # Those that leave the image alone: all but the one whose image is smooth.
 HARD = pytest.mark.parametrize("estimator", [e for e in ESTIMATORS if e != Antialias()], ids=str)
@@ -21,12 +22,12 @@ SIZE = (32, 64)  # powers of two: moving by whole pixels is exact
 def test_every_estimator_is_listed() -> None:
     """Breaks if an estimator is added without its line above."""
     classes = {getattr(gradients, name) for name in gradients.__all__} - {Estimator}
-    assert {kind for kind in classes if isinstance(kind, type)} == {type(e) for e in ESTIMATORS}
-    assert set(gradients.names()) >= {"boundary", "antialias", "edge", "kato", "kato-released", "interior"}
+    assert {kind for kind in classes if isinstance(kind, type)} == {type(e) for e in ESTIMATORS + DRAWING}
+    assert set(gradients.names()) >= {"boundary", "antialias", "edge", "kato", "kato-released", "interior", "soft"}
     for choice in gradients.names():
-        assert gradients.estimator(choice) in ESTIMATORS
+        assert gradients.estimator(choice) in ESTIMATORS + DRAWING
         assert gradients.estimator(gradients.estimator(choice)) is gradients.estimator(choice)
-    with pytest.raises(ValueError, match=r"gradient 'sharp' is not known; choose one of \['antialias', 'edge'"):
+    with pytest.raises(ValueError, match=r"gradient 'sharp' is not known; choose one of \['antialias', 'boundary'"):
         gradients.estimator("sharp")
     with pytest.raises(TypeError, match="name"):
         gradients.estimator(None)  # type: ignore[arg-type]
@@ -42,6 +43,12 @@ def test_settings_that_cannot_be() -> None:
     packed = scene._replace(positions=scene.positions[0], ranges=torch.tensor([[0, 4]]))
     with pytest.raises(ValueError, match='mode "released" does not take packed meshes'):
         gradient(packed, Kato("released"))
+
+
+def test_what_draws_pictures_of_its_own_takes_none() -> None:
+    """Breaks if Soft, called like an estimator, returns something that looks like a gradient."""
+    with pytest.raises(TypeError, match=r"Soft draws pictures of its own .* render\(\.\.\., gradient=Soft"):
+        gradient(random_scene(0, SIZE), Soft())
 
 
 @HARD

@@ -87,7 +87,7 @@ def test_borders_of_two_solids_are_edges_or_intersections() -> None:
         by_line = set(zip(lines.inner.tolist(), lines.axis.tolist(), strict=True))
         near = torch.minimum(edges.inner, edges.outer)
         by_edge = set(zip(near.tolist(), edges.axis.tolist(), strict=True))
-        assert len(by_line) > 10 and not by_line & by_edge
+        assert len(by_line) > 10 and len(by_line & by_edge) <= 1  # where the line ends at an edge
         # Each pixel beside a border between the bodies has a row: of its own, or of the pair on the other axis.
         seen = image[0, ..., 0]
         missed = 0

@@ -95,7 +95,13 @@ METAL = Material(base_color=(0.5, 0.6, 0.7), metallic=0.5, roughness=0.4, emissi
 
 @pytest.mark.parametrize(
     ("gradient", "materials", "shader"),
-    [(None, [], lambert), ("kato", [], lambert), ("kato", [SKIN], pbr), (None, [SKIN, METAL], pbr)],
+    [
+        (None, [], lambert),
+        ("kato", [], lambert),
+        ("soft", [], lambert),
+        ("kato", [SKIN], pbr),
+        (None, [SKIN, METAL], pbr),
+    ],
 )
 def test_the_whole_line_is_one_graph(gradient, materials, shader):
     # Breaks if anything between mesh and picture decides in Python on data, or leaves the graph.

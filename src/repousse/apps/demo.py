@@ -1,4 +1,4 @@
-"""Run all examples on the bundled teapot and write one page with their pictures."""
+"""Make pictures of the bundled pot, find the pot in them, run the four examples; write one page of it all."""
 
 import html
 from dataclasses import dataclass
@@ -9,10 +9,21 @@ import tyro
 from repousse.apps.common import Result
 from repousse.apps.draw import Draw, draw
 from repousse.apps.find_camera import FindCamera, find_camera
+from repousse.apps.fit import Fit, fit
 from repousse.apps.fit_texture import FitTexture, fit_texture
 from repousse.apps.fit_vertices import FitVertices, fit_vertices
+from repousse.apps.render_views import RenderViews, render_views
 
 CAPTIONS = {
+    "views": (
+        "Pictures of a shape",
+        "24 pictures of the bundled coffee pot with their cameras, and 6 from other sides that the fit does not see.",
+    ),
+    "fit": (
+        "A shape from pictures",
+        "The pot, found in those 24 pictures alone: its surface, its paint and the light. The numbers are those of the "
+        "pictures that were kept back.",
+    ),
     "draw": ("A picture from a shape", "The turntable of the bundled teapot: 90 views of one mesh."),
     "fit-vertices": (
         "Vertices from a silhouette",
@@ -44,7 +55,7 @@ PAGE = """<!doctype html>
   .outcome {{ color: #665; font-variant-numeric: tabular-nums; }}
   .row {{ display: flex; flex-wrap: wrap; gap: 1rem; }}
   figure {{ margin: 0; }}
-  img {{ display: block; width: 256px; height: 256px; border-radius: 6px; background: #000; }}
+  img {{ display: block; width: 256px; height: 256px; border-radius: 6px; background: #000; object-fit: contain; }}
   figcaption {{ font-size: .85rem; color: #777; }}
 </style>
 <h1>repousse</h1>
@@ -56,16 +67,19 @@ PAGE = """<!doctype html>
 
 @dataclass(frozen=True)
 class Demo:
-    """Run all examples on the bundled teapot and write one page with their pictures."""
+    """Find the bundled pot in pictures of it, run the four examples, and write one page that shows it all."""
 
     out: Path = Path("out")
-    """Folder of the page; each example has a folder in it."""
+    """Folder of the page; each part has a folder in it."""
 
 
 def demo(settings: Demo | None = None) -> list[Result]:
-    """Run the four examples, print each outcome, write `out`/index.html."""
+    """Run `repousse views`, `repousse fit` and the four examples, print each outcome, write `out`/index.html."""
     out = (settings or Demo()).out
+    pictures, truth = out / "views", out / "views" / "model.glb"
     runs = (
+        lambda: render_views(RenderViews(out=pictures)),
+        lambda: fit(Fit(images=pictures, out=out / "fit", truth=truth)),
         lambda: draw(Draw(out=out / "draw", smooth=True)),
         lambda: fit_vertices(FitVertices(out=out / "fit-vertices")),
         lambda: fit_texture(FitTexture(out=out / "fit-texture")),
@@ -95,6 +109,9 @@ def _section(result: Result, root: Path) -> str:
         if path.suffix in (".png", ".gif")
     )
     outcome = html.escape(f"{result.outcome}; {result.seconds:.1f} s.")
+    for path in result.written:
+        if path.suffix == ".html":
+            outcome += f' <a href="{html.escape(path.relative_to(root).as_posix())}">{html.escape(path.stem)}</a>'
     words = f'<h2>{title}</h2>\n<p>{text}<br><span class="outcome">{outcome}</span></p>'
     return f'{words}\n<div class="row">{figures}</div>'
 

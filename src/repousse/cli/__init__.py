@@ -12,21 +12,25 @@ from repousse.apps.common import InputError
 from repousse.apps.demo import Demo, demo
 from repousse.apps.draw import Draw, draw
 from repousse.apps.find_camera import FindCamera, find_camera
+from repousse.apps.fit import Fit, fit
 from repousse.apps.fit_texture import FitTexture, fit_texture
 from repousse.apps.fit_vertices import FitVertices, fit_vertices
 from repousse.apps.info import Info, info
 from repousse.apps.render_model import RenderModel, render_model
+from repousse.apps.render_views import RenderViews, render_views
 from repousse.apps.view import View, view
 
-Command = RenderModel | View | Info | Draw | FitVertices | FitTexture | FindCamera | Audit | Demo
+Command = RenderModel | View | Info | Draw | Fit | FitVertices | FitTexture | FindCamera | RenderViews | Audit | Demo
 COMMANDS = {
     "render": RenderModel,
     "view": View,
     "info": Info,
     "draw": Draw,
+    "fit": Fit,
     "fit-vertices": FitVertices,
     "fit-texture": FitTexture,
     "find-camera": FindCamera,
+    "views": RenderViews,
     "audit": Audit,
     "demo": Demo,
 }
@@ -66,6 +70,8 @@ def _run(command: Command) -> None:
             info(command)
         case Draw():
             print(draw(command))
+        case Fit():
+            print(fit(command))
         case FitVertices():
             print(fit_vertices(command))
         case FitTexture():
@@ -74,6 +80,8 @@ def _run(command: Command) -> None:
             print(find_camera(command))
         case Audit():
             print(audit(command))
+        case RenderViews():
+            print(render_views(command))
         case Demo():
             demo(command)
 

@@ -16,7 +16,7 @@ from .lenses import Lens
 from .transforms import read_transforms
 from .views import Views
 
-_NEAR, _FAR = 1e-2, 1e2  # clipping planes, in units of the distance of the cameras from their middle
+_NEAR, _FAR = 1e-2, 1e4  # clipping planes, in units of the distance of the cameras from their middle
 
 
 def load_views(
@@ -41,7 +41,7 @@ def load_views(
     a file comes before alpha. Their 8 bits are sRGB; the result is linear and premultiplied. Lens distortion is undone
     by resampling both, with the same focal length and centre; what the lens did not see becomes empty. Pictures may be
     smaller or larger versions of those that the cameras were measured on. Cameras end up in our conventions, world
-    coordinates stay those of the file; clipping planes lie at 0.01 and 100 times the distance from the middle of the
+    coordinates stay those of the file; clipping planes lie at 0.01 and 10,000 times the distance from the middle of the
     cameras' places to the furthest of them.
 
     Takes 16 bytes per pixel, and a few times one picture while reading: 100 pictures of 800² take 1 GB. For photographs

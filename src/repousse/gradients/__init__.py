@@ -1,7 +1,8 @@
 """Estimators: interchangeable backward passes over one exact forward pass.
 
 An estimator is a callable `(image, fragments, topology) -> image`. It gives the silhouettes of a shaded image a
-gradient with respect to `fragments.positions`; what lies inside faces has its gradient already.
+gradient with respect to `fragments.positions`; what lies inside faces has its gradient already. `Soft` is an
+exception: it stands where estimators do, but `render` draws by it.
 """
 
 from typing import Protocol
@@ -14,9 +15,10 @@ from repousse.gradients.boundary import Boundary
 from repousse.gradients.edge import Edge
 from repousse.gradients.interior import Interior
 from repousse.gradients.kato import Kato
+from repousse.gradients.soft import Soft
 from repousse.ops import Fragments
 
-__all__ = ["Antialias", "Boundary", "Edge", "Estimator", "Interior", "Kato", "estimator", "names"]
+__all__ = ["Antialias", "Boundary", "Edge", "Estimator", "Interior", "Kato", "Soft", "estimator", "names"]
 
 
 class Estimator(Protocol):
@@ -34,6 +36,7 @@ _NAMES: dict[str, Estimator] = {
     "kato": Kato(),
     "kato-released": Kato(mode="released"),
     "interior": Interior(),
+    "soft": Soft(),
 }
 
 

@@ -6,6 +6,7 @@ from repousse.ops.interpolate import interpolate
 from repousse.ops.intersections import Intersections, intersections
 from repousse.ops.layers import layers
 from repousse.ops.rasterize import Fragments, rasterize, with_face_id
+from repousse.ops.soft import SoftOptions, soft
 from repousse.ops.texture import texture
 from repousse.ops.voxelize import voxelize
 
@@ -13,6 +14,7 @@ __all__ = [
     "Crossings",
     "Fragments",
     "Intersections",
+    "SoftOptions",
     "crossings",
     "cubemap",
     "cubemap_from_environment",
@@ -21,6 +23,7 @@ __all__ = [
     "intersections",
     "layers",
     "rasterize",
+    "soft",
     "texture",
     "voxelize",
     "with_face_id",

@@ -18,15 +18,17 @@ Quantity = Tensor | float
 class Appearance:
     """The quantities of `Material` at the samples of `fragments`, each computed when it is asked for.
 
-    Each is (B, H, W, C) or broadcasts to it; a number where the mesh has no material.
+    Each is (B, H, W, C) or broadcasts to it; a number where the mesh has no material. Textures are as coarse as the
+    samples lie apart; without `mipmaps`, for samples that are no grid on the screen, at full resolution.
 
     Raises ValueError if a material has a texture and the mesh no "uv", and for attributes of unusual width.
     """
 
-    def __init__(self, mesh: Mesh, fragments: ops.Fragments, backend: Backend) -> None:
+    def __init__(self, mesh: Mesh, fragments: ops.Fragments, backend: Backend, *, mipmaps: bool = True) -> None:
         self.mesh = mesh
         self.fragments = fragments
         self.backend: Backend = backend
+        self.mipmaps = mipmaps
         self.materials = mesh.materials
         names = ", ".join(repr(material.name) for material in self.materials if material.textures())
         if names and "uv" not in mesh.attributes:
@@ -36,7 +38,7 @@ class Appearance:
             )
         self._material = self._material_seen()
         self._base_color: Tensor | None = None
-        self._uv: tuple[Tensor, Tensor] | None = None
+        self._uv: tuple[Tensor, Tensor | None] | None = None
 
     @property
     def base_color(self) -> Tensor:
@@ -120,12 +122,16 @@ class Appearance:
             return None
         return torch.where(ids >= 0, self.mesh.material_id[ids.clamp(min=0).long()].long(), -1)
 
-    def _coordinates(self) -> tuple[Tensor, Tensor]:
-        """uv (B, H, W, 2) and its derivatives (B, H, W, 2, 2)."""
+    def _coordinates(self) -> tuple[Tensor, Tensor | None]:
+        """uv (B, H, W, 2) and, for mipmaps, its derivatives (B, H, W, 2, 2)."""
         if self._uv is None:
             uv = usual_attribute(self.mesh, "uv")
             assert uv is not None  # asked for by textures alone
-            self._uv = ops.interpolate(uv.values, uv.faces, self.fragments, derivatives=True, backend=self.backend)
+            given = uv.values, uv.faces, self.fragments
+            if self.mipmaps:
+                self._uv = ops.interpolate(*given, derivatives=True, backend=self.backend)
+            else:
+                self._uv = ops.interpolate(*given, backend=self.backend), None
         return self._uv
 
     def _interpolated(self, attribute: Attribute) -> Tensor:

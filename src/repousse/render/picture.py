@@ -18,6 +18,9 @@ class Picture(NamedTuple):
     face_id  int32 (B, H, W)     the face of the sample nearest to the camera (the first of equals), -1 where
                                  no sample shows the mesh; so face_id >= 0 exactly where depth is given
 
+    Where a picture is drawn softly (gradient="soft"), color and mask are means over samples of what `soft` draws; the
+    rest is exact.
+
     Differentiable: color and mask, through the surface and, by the estimator, through silhouettes; depth and
     normal through the surface only. face_id is not.
     """

@@ -8,9 +8,10 @@ from torch import Tensor
 from repousse import ops
 from repousse.camera import Camera
 from repousse.geometry import Mesh
-from repousse.gradients import Estimator, Interior, estimator
+from repousse.gradients import Estimator, Interior, Soft, estimator
 from repousse.render.appearance import Appearance, Backend
 from repousse.render.picture import Picture, nearest_id, pool
+from repousse.render.soft import at_corners, draw_softly
 from repousse.render.surface import surface
 from repousse.render.visible import Cull, Rasterizer
 from repousse.shading import DEFAULT_LIGHTS, Light, Lights, Points, Shader, as_lights, lambert
@@ -45,7 +46,9 @@ def render(
     lights       see `repousse.shading`; by default half of the light comes from everywhere, half from above
     shader       function (points, lights) of the samples' `Points` that returns colours (B, H, W, 3)
     gradient     how silhouettes pass gradient on: the name of an estimator, or an estimator. None or
-                 "interior": surfaces get their gradient, silhouettes get none
+                 "interior": surfaces get their gradient, silhouettes get none. "soft" or Soft(...) draws color and mask
+                 softly: corners of faces are shaded, with textures at full resolution, and their colours mixed, so
+                 shaders that compare neighbouring samples (contour, wireframe) make no sense there
     supersample  samples per pixel along each side
     background   number, (3,) or (B, 3)
     smooth       interpolate normals: the attribute "normal", or else those of the vertices. Otherwise each
@@ -74,13 +77,22 @@ def render(
         surfaces = scene.surfaces()
         nearest = surfaces[0]
         points = surface(mesh, camera, nearest, smooth=smooth, supersample=supersample, backend=backend)
-        color, opacity = _shaded(points, shader, lights), _opacity(nearest, points.alpha)
-        for fragments in surfaces[1:]:
-            behind = surface(mesh, camera, fragments, smooth=smooth, supersample=supersample, backend=backend)
-            more, alpha = _shaded(behind, shader, lights), _opacity(fragments, behind.alpha)
-            color, opacity = color + (1 - opacity) * more, opacity + (1 - opacity) * alpha
-        image = torch.cat((_over_background(color, opacity, background), opacity), -1)
-        image = pool(_estimate(estimate, image, mesh, nearest), supersample)
+        if isinstance(estimate, Soft):
+            corners = at_corners(nearest)
+            drawn = surface(
+                mesh, camera, corners, smooth=smooth, supersample=supersample, backend=backend, mipmaps=False
+            )
+            color = _shaded(drawn, shader, lights)
+            image = draw_softly(scene, camera, estimate, color, _rows(background, color).expand(len(color), 3))
+        else:
+            color, opacity = _shaded(points, shader, lights), _opacity(nearest, points.alpha)
+            for fragments in surfaces[1:]:
+                behind = surface(mesh, camera, fragments, smooth=smooth, supersample=supersample, backend=backend)
+                more, alpha = _shaded(behind, shader, lights), _opacity(fragments, behind.alpha)
+                color, opacity = color + (1 - opacity) * more, opacity + (1 - opacity) * alpha
+            image = torch.cat((_over_background(color, opacity, background), opacity), -1)
+            image = _estimate(estimate, image, mesh, nearest)
+        image = pool(image, supersample)
 
         share = pool(_opacity(nearest, 1.0), supersample)
         inside = 1 / share.clamp(min=0.5 / supersample**2)  # empty pixels stay 0
@@ -110,7 +122,10 @@ def silhouette(
     _check_scene("silhouette", mesh, camera)
     estimate = _chosen(gradient)
     with torch.autocast(camera.projection.device.type, enabled=False):
-        surfaces = _rasterizer("silhouette", mesh, camera, size, supersample, cull, backend).surfaces()
+        scene = _rasterizer("silhouette", mesh, camera, size, supersample, cull, backend)
+        if isinstance(estimate, Soft):
+            return pool(draw_softly(scene, camera, estimate, None, None), supersample).squeeze(-1)
+        surfaces = scene.surfaces()
         mask = _opacity(surfaces[0], Appearance(mesh, surfaces[0], backend).alpha)
         for fragments in surfaces[1:]:
             mask = mask + (1 - mask) * _opacity(fragments, Appearance(mesh, fragments, backend).alpha)
@@ -196,9 +211,15 @@ def _estimate(estimate: Estimator, image: Tensor, mesh: Mesh, fragments: ops.Fra
 
 def _over_background(color: Tensor, opacity: Tensor, background: float | Sequence[float] | Tensor) -> Tensor:
     """`color`, which is 0 where empty, with the background behind it."""
-    value = torch.as_tensor(background, dtype=color.dtype, device=color.device)
-    if value.ndim > 2 or (value.ndim and value.shape[-1] != 3):
-        raise ValueError(f"render: `background` is a number, (3,) or (B, 3), not {tuple(value.shape)}.")
+    value = _rows(background, color)
     if isinstance(background, int | float) and background == 0:
         return color
     return color + (1 - opacity) * (value[:, None, None] if value.ndim == 2 else value)
+
+
+def _rows(background: float | Sequence[float] | Tensor, color: Tensor) -> Tensor:
+    """The background as a tensor like `color`: (), (3,) or (B, 3)."""
+    value = torch.as_tensor(background, dtype=color.dtype, device=color.device)
+    if value.ndim > 2 or (value.ndim and value.shape[-1] != 3):
+        raise ValueError(f"render: `background` is a number, (3,) or (B, 3), not {tuple(value.shape)}.")
+    return value

@@ -11,14 +11,22 @@ from repousse.shading.points import Points, face_normals_seen, side_seen
 
 
 def surface(
-    mesh: Mesh, camera: Camera, fragments: ops.Fragments, *, smooth: bool, supersample: int, backend: Backend
+    mesh: Mesh,
+    camera: Camera,
+    fragments: ops.Fragments,
+    *,
+    smooth: bool,
+    supersample: int,
+    backend: Backend,
+    mipmaps: bool = True,
 ) -> Points:
     """The points seen; position, normal and colour are 0 where nothing is.
 
-    smooth  interpolate the attribute "normal", or else the normals of the vertices
+    smooth   interpolate the attribute "normal", or else the normals of the vertices
+    mipmaps  see `Appearance`
     """
     position = ops.interpolate(mesh.positions, mesh.faces, fragments, backend=backend)
-    look = Appearance(mesh, fragments, backend)
+    look = Appearance(mesh, fragments, backend, mipmaps=mipmaps)
     if smooth:
         normal = torch.nn.functional.normalize(_smooth_normals(mesh, fragments, backend), dim=-1)
     else:

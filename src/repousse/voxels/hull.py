@@ -18,6 +18,9 @@ _CELLS_AT_ONCE = 2**18
 _COARSE = 40  # cells along the longest side while looking for bounds and wrong masks
 _OUTLIERS = 0.15  # the share of the masks that may be wrong
 _NEAR = 3.0  # cells; beyond that from the surface, distances do not matter
+_THIN = 0.05  # coverage of a pixel by something thin that is more than noise
+_CONTRADICTION = 0.01  # how much of the others' masks a wrong mask leaves uncovered
+_LOOKS = 16  # pictures that are looked at to find that out
 _MARGIN = 2  # coarse cells left around the object
 _SMALLEST = 0.01  # volume of a part that is kept, as a share of the largest part's
 
@@ -41,8 +44,7 @@ def visual_hull(
     resolution  cells along the longest side of the bounds, 4 to 1024
     bounds      (low, high), two corners of a box; by default found from masks and cameras, with some room
     grow        what is kept around the hull, in cells: about 0.5 saves parts thinner than a cell, and closes such holes
-    robust      leave out masks that contradict the others: those whose overlap (intersection over union) with the
-                silhouette of what all but a few masks agree on is far below that of the rest
+    robust      leave out masks that contradict the others: what they cut away is seen in most other pictures
 
     Where the frame cuts off a mask, it says nothing about what lies outside of the picture; otherwise nothing does.
     Distances to the outlines are interpolated, so the surface is smooth and accurate to a fraction of a cell. Parts
@@ -123,6 +125,22 @@ class _Outlines:
         field = torch.where(seen >= enough, least[wrong], -torch.inf).clamp(-1e3, 1e3)
         return grid.with_occupancy(field.view(x, y, z))
 
+    def compared(self, hull: Mesh, number: int) -> tuple[Tensor, Tensor]:
+        """Silhouette and mask in a picture, bool (H, W)."""
+        camera = self.camera[number].to(torch.float32)
+        face = ops.rasterize(camera.project(hull.positions, self.size), hull.faces, self.size).face_id[0]
+        return face >= 0, signed_distance(self.mask[number]) > 0
+
+    def coverage(self, field: VoxelGrid, used: list[int]) -> float:
+        """The share of masks that the hull covers, on average over some of `used`."""
+        hull = _surface(field, 0.5)
+        if hull is None:
+            return 0.0
+        some = used[:: max(1, len(used) // _LOOKS)]
+        pairs = [self.compared(hull, number) for number in some]
+        shares = [float((silhouette & mask).sum() / mask.sum().clamp(min=1)) for silhouette, mask in pairs]
+        return sum(shares) / len(shares)
+
     def _sample(self, outline: Tensor, number: int, points: Tensor) -> Tensor:
         """(M,) float32 distances in world units; infinite where the picture says nothing."""
         height = self.size[0]
@@ -140,13 +158,20 @@ class _Outlines:
 def signed_distance(mask: Tensor) -> Tensor:
     """Distance of each pixel centre to the outline in pixels, positive inside; float32 (H, W), like `mask`.
 
-    Between two pixels the outline is where their coverage says. Beyond all pixels of a mask that is 0 or 1 everywhere.
+    Between two pixels the outline is where their coverage says. Parts less than about two pixels thick are thickened by
+    one on either side: in another view they may be broad, and many views that each place them a fraction of a pixel
+    wrong would leave nothing. Beyond all pixels of a mask that is 0 or 1 everywhere.
     """
-    inside = (mask >= 0.5).numpy()
+    share: np.ndarray = mask.numpy()
+    some, most = share >= _THIN, share >= 0.5
+    body = most & _grown(np.asarray(ndimage.binary_opening(most)))  # three pixels thick, and its corners
+    thin = some & ~_grown(body)
+    bridge = some & _grown(thin, 2)  # to the body
+    share = np.where(_grown(thin) | bridge, 1, share)
+    inside: np.ndarray = share >= 0.5
     far = float(sum(mask.shape))
     if inside.all() or not inside.any():
         return torch.full_like(mask, far if inside.all() else -far)
-    share = mask.numpy()
 
     def beyond(region: np.ndarray, cover: np.ndarray) -> np.ndarray:
         """How far the outline is from pixels in `region`, whose own kind covers them by `cover`."""
@@ -157,6 +182,10 @@ def signed_distance(mask: Tensor) -> Tensor:
 
     signed = np.where(inside, beyond(inside, share), -beyond(~inside, 1 - share))
     return torch.from_numpy(signed.astype(np.float32))
+
+
+def _grown(region: np.ndarray, pixels: int = 1) -> np.ndarray:
+    return np.asarray(ndimage.binary_dilation(region, np.ones((3, 3)), iterations=pixels))
 
 
 def _centres(grid: VoxelGrid, index: Tensor) -> Tensor:
@@ -224,25 +253,33 @@ def _gathering(distances: _Outlines, used: list[int]) -> tuple[Tensor, Tensor]:
 
 
 def _trusted(distances: _Outlines, box: tuple[Tensor, Tensor]) -> list[int]:
-    """The masks that agree with what all but a few masks agree on."""
+    """The masks that do not contradict the others.
+
+    Suspects are those that overlap least with what all but a few masks agree on. A view that alone looks into a
+    hollow is one too, but what it cuts away no other mask needs; what a wrong mask cuts away leaves others uncovered.
+    """
     every = list(range(len(distances.mask)))
     wrong = int(_OUTLIERS * len(every))
     hull = _surface(distances.carve(box, _COARSE, every, wrong), 0.0) if wrong else None
     if hull is None:
         return every
-    overlaps = []
+    overlap = torch.zeros(len(every))
     for number in every:
-        camera = distances.camera[number].to(torch.float32)
-        face = ops.rasterize(camera.project(hull.positions, distances.size), hull.faces, distances.size).face_id[0]
-        silhouette, mask = face >= 0, distances.mask[number] >= 0.5
-        overlaps.append(float((silhouette & mask).sum()) / max(1.0, float((silhouette | mask).sum())))
-    overlap = torch.tensor(overlaps)
+        silhouette, mask = distances.compared(hull, number)
+        overlap[number] = (silhouette & mask).sum() / (silhouette | mask).sum().clamp(min=1)
     middle = overlap.median()
-    spread = (overlap - middle).abs().median()
-    limit = middle - torch.maximum(5 * spread, torch.tensor(0.1))
-    order = sorted(every, key=lambda number: overlaps[number])
-    bad = {number for number in order[:wrong] if overlaps[number] < limit}
-    return [number for number in every if number not in bad]
+    limit = middle - torch.maximum(5 * (overlap - middle).abs().median(), torch.tensor(0.1))
+    suspects = [number for number in overlap.argsort().tolist()[:wrong] if overlap[number] < limit]
+    trusted = [number for number in every if number not in suspects]
+    field = distances.carve(box, _COARSE, trusted, 0)
+    covered = distances.coverage(field, trusted)
+    for number in reversed(suspects):
+        cut = distances.carve(box, _COARSE, [number], 0)
+        both = field.with_occupancy(torch.minimum(field.occupancy, cut.occupancy))
+        share = distances.coverage(both, trusted)
+        if share > covered - _CONTRADICTION:
+            trusted, field, covered = sorted([*trusted, number]), both, share
+    return trusted
 
 
 def _surface(field: VoxelGrid, grow: float) -> Mesh | None:
@@ -269,16 +306,14 @@ def _checked(mask: Tensor, camera: Camera, resolution: int, bounds: Box | None) 
         raise TypeError(f"visual_hull: `mask` must be a float tensor (N, H, W), got {got}.")
     if not isinstance(camera, Camera) or len(camera) != len(mask):
         got = f"{len(camera)} of them" if isinstance(camera, Camera) else type(camera).__name__
-        raise ValueError(f"visual_hull: `camera` must be a batch of {len(mask)} cameras, one for each mask, got {got}.")
+        raise ValueError(f"visual_hull: `camera` must be {len(mask)} cameras, one for each mask, got {got}.")
     if not isinstance(resolution, int) or not 4 <= resolution <= 1024:
         raise ValueError(f"visual_hull: `resolution` must be a whole number from 4 to 1024, got {resolution!r}.")
     if bounds is None and len(mask) < 2:
-        raise ValueError("visual_hull: one mask does not say how far away the object is; give `bounds`, or more masks.")
+        raise ValueError("visual_hull: one mask does not say how far away the object is; give `bounds` or more masks.")
     if not mask.isfinite().all():
         raise ValueError("visual_hull: the masks hold values that are not finite.")
-    empty = (mask.flatten(1).amax(1) < 0.5).nonzero()
+    empty = (mask.flatten(1).amax(1) < _THIN).nonzero()
     if len(empty):
-        raise ValueError(
-            f"visual_hull: mask {int(empty[0])} is below 0.5 everywhere; leave out masks without the object."
-        )
+        raise ValueError(f"visual_hull: mask {int(empty[0])} is empty; leave out masks without the object.")
     return mask

@@ -9,10 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from repousse import gradients
 from repousse.apps.audit import measure as measuring
-from repousse.apps.audit import report
+from repousse.apps.audit import report, usefulness
 from repousse.apps.audit.measure import Precision, SceneResult
 from repousse.apps.audit.pictures import derivative_picture
 from repousse.apps.audit.scenes import QUICK, SCENES, SceneMissing
+from repousse.apps.audit.usefulness import Outcome
 from repousse.apps.common import InputError, Result, Run, require, require_estimator
 
 
@@ -40,6 +41,8 @@ class Audit:
     """Samples per pixel along each side in the pictures that the estimators get."""
     data: Path = Path("../shared/data")
     """Folder of real data; the scenes that need it are skipped where there is none."""
+    searches: bool = False
+    """Also count how many searches for a pose, a place and a shape arrive, from 20 random starts each."""
     quick: bool = False
     """Three scenes in small pictures, to see that all works."""
 
@@ -65,6 +68,7 @@ def audit(settings: Audit | None = None) -> Result:
     if settings.quick:
         precision = Precision(min(settings.size, 32), min(settings.samples, 16), settings.step, settings.supersample, 1)
     results: list[SceneResult] = []
+    searches: dict[str, dict[str, Outcome]] = {}
     pictures: dict[str, Path] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -74,14 +78,18 @@ def audit(settings: Audit | None = None) -> Result:
                 head = f"{name} ({number + 1} of {len(names)})"
                 results.append(_scene(name, head, estimators, settings, precision, progress, task, pictures))
                 report.write(settings.out, results, precision, pictures)
+            if settings.searches:
+                total = len(usefulness.SEARCHES) * len(usefulness.schedules(estimators))
+                progress.reset(task, total=total, description="searches")
+                searches = usefulness.measure(estimators, done=lambda: progress.advance(task))
         except KeyboardInterrupt:
             progress.console.print(f"audit: stopped after {len(results)} of {len(names)} scenes, writing what there is")
     console = Console()
     if not console.is_terminal:
         console = Console(width=150)
-    for table in report.tables(results):
+    for table in [*report.tables(results), *([report.search_table(searches)] if searches else [])]:
         console.print(table)
-    run.written += [*report.write(settings.out, results, precision, pictures)[::-1], *pictures.values()]
+    run.written += [*report.write(settings.out, results, precision, pictures, searches)[::-1], *pictures.values()]
     done = [result for result in results if not result.skipped]
     return run.done(f"{len(done)} scenes, {len(estimators)} estimators", scenes=len(done))
 

@@ -1,7 +1,7 @@
 """Scores: how far an estimator is from the truth."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -100,7 +100,7 @@ def cost(scene: Scene, estimator: str | Estimator, size: int, repeats: int = 7) 
     return max(0.0, 1e3 * (_seconds(everything, repeats) - _seconds(visibility, repeats)))
 
 
-def _seconds(work, repeats: int) -> float:
+def _seconds(work: Callable[[], None], repeats: int) -> float:
     best = float("inf")
     for _ in range(repeats + 1):
         start = time.process_time()

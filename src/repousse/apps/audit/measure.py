@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,8 @@ def _digest(scene: Scene, precision: Precision, found: Sequence[Motion]) -> str:
     """Of all that the truth depends on: how scene and target look, the motions, the precision."""
     pictures = [scene.draw(precision.size, mesh=mesh, supersample=2) for mesh in (scene.mesh, displaced(scene))]
     moved = [scene.draw(precision.size, mesh=m, camera=c) for m, c in (one.moved(scene, 3.0) for one in found)]
-    digest = hashlib.sha256(repr((VERSION, astuple(precision))).encode())
+    settings = replace(precision, supersample=1)  # which is the estimators' affair
+    digest = hashlib.sha256(repr((VERSION, astuple(settings))).encode())
     for picture in [*pictures, *moved]:
         digest.update(picture.numpy().tobytes())
     return digest.hexdigest()[:16]
@@ -158,8 +159,10 @@ def measure(scene: Scene, estimator: str, known: Truth, precision: Precision) ->
         cost = comparison.cost(scene, estimator, size)
     except (ValueError, TypeError, RuntimeError) as error:
         return Row(failure=(str(error).splitlines() or [type(error).__name__])[0])
-    groups = {g: [i for i, m in enumerate(known.motions) if m.group == g] for g in GROUPS}
-    loss = {group: comparison.score(losses[chosen], known.losses[chosen]) for group, chosen in groups.items()}
+    groups: dict[Group, list[int]] = {g: [i for i, m in enumerate(known.motions) if m.group == g] for g in GROUPS}
+    loss: dict[Group, Score] = {
+        group: comparison.score(losses[chosen], known.losses[chosen]) for group, chosen in groups.items()
+    }
     if found is None:
         return Row(None, loss, cost)
     scores = comparison.image_scores(found.images, known.images, known.motions)

@@ -30,6 +30,7 @@ RADIUS = 4  # of a window, in pixels
 REACH = 2.5  # pixels around a pixel whose edges may serve it
 WIDEST = 16  # lattice, pixels: beyond that windows are cheaper
 BATCH = 2**18  # vertices, or samples, of what is drawn at once
+FEW, FEWEST = 2000, 400  # vertices of meshes that are drawn for every pixel: its window, the whole picture
 ADDITIVE = 0.02
 
 
@@ -83,10 +84,11 @@ def probe(
     weights = torch.randn(1, size, size, 4, generator=torch.Generator().manual_seed(3))
     asked = gradients.whole(weights)
     ways: list[tuple[Method, Callable[[], Tensor]]] = []
-    if stride <= WIDEST:
+    if stride <= min(WIDEST, size // 2):
         ways.append(("lattice", lambda: _lattice(gradients, near, stride)))
-    if len(scene.mesh.positions) <= 2000:
+    if len(scene.mesh.positions) <= FEW:
         ways.append(("windows", lambda: _windows(gradients, near)))
+    if len(scene.mesh.positions) <= FEWEST:
         ways.append(("copies", lambda: _copies(gradients)))
     found = None
     for method, images in ways:

@@ -3,6 +3,7 @@
 import html
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.table import Table
@@ -11,6 +12,8 @@ from rich.text import Text
 from repousse.apps.audit.comparison import CHANNELS, Score
 from repousse.apps.audit.directions import GROUPS
 from repousse.apps.audit.measure import Precision, Row, SceneResult, Scores
+from repousse.apps.audit.probing import ADDITIVE
+from repousse.apps.audit.usefulness import Outcome
 from repousse.io.files import write_bytes
 
 COSINE, ERROR = 0.99, 0.1  # what the default estimator has to reach
@@ -65,13 +68,56 @@ def tables(results: Sequence[SceneResult]) -> list[Table]:
     return [images, losses]
 
 
-def write(folder: Path, results: Sequence[SceneResult], precision: Precision, pictures: dict[str, Path]) -> list[Path]:
-    """audit.json and index.html; `pictures` by scene, within the folder."""
-    data = {"precision": vars(precision), "scenes": [result.plain() for result in results]}
-    written = {"audit.json": json.dumps(data, indent=1, default=str), "index.html": _page(results, precision, pictures)}
+def search_table(found: dict[str, dict[str, Outcome]]) -> Table:
+    """How many searches arrive."""
+    table = Table(title="Searches that arrive, median overlap (intersection over union)")
+    table.add_column("estimator", no_wrap=True)
+    for name in found:
+        table.add_column(name, justify="right", no_wrap=True)
+    for schedule in next(iter(found.values())):
+        outcomes = [by_schedule[schedule] for by_schedule in found.values()]
+        table.add_row(schedule, *(f"{one.arrived} of {one.starts}, {one.overlap:.2f}" for one in outcomes))
+    return table
+
+
+def write(
+    folder: Path,
+    results: Sequence[SceneResult],
+    precision: Precision,
+    pictures: dict[str, Path],
+    searches: dict[str, dict[str, Outcome]] | None = None,
+) -> list[Path]:
+    """audit.json, audit.md and index.html; `pictures` by scene, within the folder."""
+    found = {name: {s: asdict(one) for s, one in by.items()} for name, by in (searches or {}).items()}
+    data = {"precision": vars(precision), "scenes": [result.plain() for result in results], "searches": found}
+    written = {
+        "audit.json": json.dumps(data, indent=1, default=str),
+        "audit.md": markdown(results),
+        "index.html": _page(results, precision, pictures),
+    }
     for name, text in written.items():
         write_bytes("audit", folder / name, text.encode())
     return [folder / name for name in written]
+
+
+def markdown(results: Sequence[SceneResult]) -> str:
+    """Both tables for docs/gradients.md."""
+    lines = [_line("scene", "estimator", *_columns(), "CPU ms"), "|---" * (len(_columns()) + 3) + "|"]
+    losses = [_line("scene", "estimator", *GROUPS), "|---" * (len(GROUPS) + 2) + "|"]
+    for result in results:
+        if result.skipped:
+            continue
+        lines.append(_line(result.name, "truth again", *map(shown, _cells(result.floor)), ""))
+        for name, row in result.rows.items():
+            mark = "" if row.additivity < ADDITIVE else "*"
+            cells = ["-"] * len(_columns()) if row.scores is None else [shown(one) + mark for one in _cells(row.scores)]
+            lines.append(_line("", name, *cells, f"{row.cost:.1f}"))
+            losses.append(_line(result.name, name, *(shown(row.loss.get(group)) for group in GROUPS)))
+    return "\n".join([*lines, "", *losses, ""])
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def passes(one: Score) -> bool:
@@ -98,7 +144,7 @@ def _image_cells(row: Row) -> list[Text | str]:
     cost = f"{row.cost:.1f}"
     if row.scores is None:
         return [*["-"] * len(_columns()), cost]
-    return [*(_styled(one, "" if row.additivity < 0.02 else "*") for one in _cells(row.scores)), cost]
+    return [*(_styled(one, "" if row.additivity < ADDITIVE else "*") for one in _cells(row.scores)), cost]
 
 
 def _styled(one: Score | None, mark: str = "") -> Text:
@@ -126,7 +172,7 @@ def _section(result: SceneResult, picture: Path | None) -> str:
             continue
         scores = [None] * len(_columns()) if row.scores is None else _cells(row.scores)
         losses = "".join(_cell(row.loss.get(group)) for group in GROUPS)
-        note = "" if row.scores is None or row.additivity < 0.02 else " (not linear)"
+        note = "" if row.scores is None or row.additivity < ADDITIVE else " (not linear)"
         cells = "".join(map(_cell, scores))
         rows.append(f"<tr><td>{name}{note}</td>{cells}<td>{row.cost:.1f}</td>{losses}</tr>")
     image = "" if picture is None else f'<p><img src="{html.escape(picture.name)}" alt="derivative images"></p>'

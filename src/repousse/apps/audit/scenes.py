@@ -76,11 +76,18 @@ def sphere_coarse(_: Path) -> Scene:
 
 
 def sphere_fine(_: Path) -> Scene:
-    return Scene("20,480 faces, about a pixel each", shapes.painted(icosphere(5, 0.85)), _camera(0.3, 0.4))
+    mesh = shapes.painted(icosphere(5, 0.85))
+    return Scene("20,480 faces of about a pixel, smooth normals", mesh, _camera(0.3, 0.4), smooth=True)
 
 
 def sphere_million(_: Path) -> Scene:
-    return Scene("1,310,720 faces, hundreds per pixel", shapes.painted(icosphere(8, 0.85)), _camera(0.3, 0.4))
+    mesh = shapes.painted(icosphere(8, 0.85))
+    return Scene("1,310,720 faces, hundreds per pixel, smooth normals", mesh, _camera(0.3, 0.4), smooth=True)
+
+
+def facets(_: Path) -> Scene:
+    what = "1,280 faces of about two pixels, each with a normal of its own: the shading jumps at every edge"
+    return Scene(what, shapes.painted(icosphere(3, 0.85)), _camera(0.3, 0.4))
 
 
 def torus_knot(_: Path) -> Scene:
@@ -100,7 +107,7 @@ def threads(_: Path) -> Scene:
 
 
 def cubes(_: Path) -> Scene:
-    first = shapes.coloured(shapes.turned(cube(1.1), (0.5, 0.7, 0.1)), (0.9, 0.4, 0.2))
+    first = shapes.coloured(shapes.turned(cube(1.05), (0.5, 0.7, 0.35)), (0.9, 0.4, 0.2))
     second = shapes.coloured(shapes.turned(cube(0.9), (1.0, 0.2, 0.6), (0.3, 0.15, 0.35)), (0.2, 0.5, 0.9))
     return Scene(
         "two cubes through each other, flat shaded", join([first, second]), _camera(0.4, 0.6), flat, white=True
@@ -138,6 +145,7 @@ SCENES: dict[str, Callable[[Path], Scene]] = {
     "sphere-coarse": sphere_coarse,
     "sphere-fine": sphere_fine,
     "sphere-million": sphere_million,
+    "facets": facets,
     "torus-knot": torus_knot,
     "rods": rods,
     "threads": threads,

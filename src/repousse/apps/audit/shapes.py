@@ -84,7 +84,7 @@ def _prism(radius: float, length: float, sides: int = 6) -> Mesh:
 
 def cloth(resolution: int = 32) -> Mesh:
     """A sheet with waves and a fold, open all around."""
-    mesh = plane(1.5, resolution)
+    mesh = plane(1.35, resolution)
     x, _, z = mesh.positions.unbind(1)
     height = 0.16 * torch.sin(3.2 * x + 1.5 * z) + 0.12 * torch.cos(4.1 * z - 1.2 * x)
     lean = 0.25 * torch.sin(2.3 * z + x)
@@ -110,9 +110,9 @@ def seamed_plane(resolution: int = 4, texels: int = 128) -> Mesh:
     The colours are continuous across the seam between the halves: both islands of the texture reach a little
     further than the surface does.
     """
-    flat = plane(1.7, resolution)
+    flat = plane(1.5, resolution)
     x, _, z = flat.positions.unbind(1)
-    s = x / 1.7 + 0.5
+    s = x / 1.5 + 0.5
     right = s[flat.faces.long()].mean(1) > 0.5
     uv = flat.attributes["uv"]
     corners = uv.values[uv.faces.long()]  # (F, 3, 2), of which u is s

@@ -77,7 +77,7 @@ class Sampling:
             apart = (one - other).abs().amax(-1)
             rough |= apart > TOLERANCE * one.abs().max()
         rough = _max_pool(rough, 3, 1, 1)
-        side = 2 if len(scene.mesh.positions) <= FEW else 16
+        side = 2 if len(scene.mesh.positions) <= FEW else 32
         while size % side:
             side //= 2
         corners = _max_pool(rough, side, side, 0).nonzero() * side

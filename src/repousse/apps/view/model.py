@@ -1,7 +1,7 @@
 """What is looked at."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +11,7 @@ from repousse.apps.common import InputError
 from repousse.apps.info import load_with_notes
 from repousse.apps.studio import of_something
 from repousse.geometry import Inspection, Mesh, inspect, vertex_normals, with_creased_normals
-from repousse.shading import AmbientOcclusion
+from repousse.shading import AmbientOcclusion, Light
 
 Up = Literal["y", "z"]
 _MANY_FACES = 300_000
@@ -25,6 +25,7 @@ class Model:
     name     of its file
     notes    what the reader of the file warned of
     up       the axis that points upwards
+    lights   those it belongs in, if any
     normals  names of the ways to shade it, the best first
     points   (N, 3) the vertices that faces have
     radius   of the sphere around the origin that holds them all
@@ -32,8 +33,10 @@ class Model:
     InputError if they are not finite or all at one place.
     """
 
-    def __init__(self, mesh: Mesh, name: str, *, up: Up = "y", notes: list[str] | None = None) -> None:
-        self.name, self.notes = name, notes or []
+    def __init__(
+        self, mesh: Mesh, name: str, *, up: Up = "y", notes: list[str] | None = None, lights: Sequence[Light] = ()
+    ) -> None:
+        self.name, self.notes, self.lights = name, notes or [], tuple(lights)
         self.up: Up = up
         self._given = mesh
         self.mesh = of_something(_centred(mesh, name))

@@ -37,6 +37,7 @@ class Panel:
             self._wireframe = gui.add_checkbox("Wireframe", start.wireframe)
             self._background = gui.add_rgb("Background", start.background)
         with gui.add_folder("Light"):
+            self._own_lights = gui.add_checkbox("As it was found", start.own_lights, visible=bool(model.lights))
             self._azimuth = gui.add_slider("Azimuth", -180, 180, 1, round(math.degrees(start.azimuth)))
             self._elevation = gui.add_slider("Elevation", -90, 90, 1, round(math.degrees(start.elevation)))
             self._strength = gui.add_slider("Strength", 0.0, 3.0, 0.05, start.strength)
@@ -51,7 +52,8 @@ class Panel:
             self._info = gui.add_markdown("…")
         for widget in (
             *(self._shader, self._normals, self._wireframe, self._background),
-            *(self._azimuth, self._elevation, self._strength, self._ambient, self._shadows, self._follow),
+            *(self._own_lights, self._azimuth, self._elevation, self._strength, self._ambient),
+            *(self._shadows, self._follow),
         ):
             widget.on_update(_plain(changed))
         self._up.on_update(_plain(fit))
@@ -65,6 +67,7 @@ class Panel:
             shader=self._shader.value,
             normals=self._normals.value,
             wireframe=self._wireframe.value,
+            own_lights=self._own_lights.value,
             azimuth=math.radians(self._azimuth.value),
             elevation=math.radians(self._elevation.value),
             strength=self._strength.value,

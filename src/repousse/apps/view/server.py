@@ -49,6 +49,19 @@ class Page:
         self._server.on_client_connect(self._enter)
         self._server.on_client_disconnect(self._leave)
 
+    @property
+    def is_visited(self) -> bool:
+        """Whether anybody is there to see it."""
+        return bool(self._sessions)
+
+    def replace(self, model: Model, words: str) -> None:
+        """Show another model in place of the one before to everybody, from where they are, and `words` about it."""
+        with self._lock:
+            self._model = model
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            session.replace(model, words)
+
     def close(self) -> None:
         """End the server; waits for pictures at work."""
         with self._lock:

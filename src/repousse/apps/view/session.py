@@ -49,6 +49,12 @@ class Session:
         self._safely(self._fit)()
         self._safely(lambda: self._panel.tell(self._model.summary()))()
 
+    def replace(self, model: Model, words: str) -> None:
+        """Show another model from the same place, and `words` (Markdown) about it."""
+        self._model = model
+        self._safely(lambda: self._panel.tell(words))()
+        self._painter.change()
+
     def close(self) -> None:
         """Send nothing more; waits for the picture at work."""
         self._left = True
@@ -60,14 +66,12 @@ class Session:
         return Eye(camera.wxyz.tolist(), camera.position.tolist(), camera.fov, size)
 
     def _paint(self, stage: Stage) -> None:
-        eye, style = self._eye(), self._panel.style()
+        model, eye, style = self._model, self._eye(), self._panel.style()
         size, supersample = affordable(eye.size, stage.supersample)
         with self._easel, Stopwatch() as watch:
             if stage.moving:
                 size = self._pace.size(size)
-            picture = draw(
-                self._model, style, eye.camera(self._model, style.up), size, supersample=supersample, rays=stage.rays
-            )
+            picture = draw(model, style, eye.camera(model, style.up), size, supersample=supersample, rays=stage.rays)
         if stage.moving:
             self._pace.measured(watch.seconds)
         if self._left:
@@ -111,14 +115,12 @@ class Session:
 
     def _save(self) -> None:
         """Send the picture, in the best quality and twice as large."""
-        eye, style, best = self._eye(), self._panel.style(), STAGES[-1]
+        model, eye, style, best = self._model, self._eye(), self._panel.style(), STAGES[-1]
         height, width = eye.size
         size, supersample = affordable((2 * height, 2 * width), best.supersample)
         with self._easel:
-            picture = draw(
-                self._model, style, eye.camera(self._model, style.up), size, supersample=supersample, rays=best.rays
-            )
-        name = f"{Path(self._model.name.removesuffix('.gz')).stem}.png"
+            picture = draw(model, style, eye.camera(model, style.up), size, supersample=supersample, rays=best.rays)
+        name = f"{Path(model.name.removesuffix('.gz')).stem}.png"
         self._client.send_file_download(name, encode_png(picture, srgb=False), save_immediately=True)
 
     def _safely(self, action: Callable[[], None]) -> Callable[[], None]:

@@ -29,6 +29,7 @@ class Style:
     normals     a name of `Model.normals`
     wireframe   whether edges are drawn, too
     background  sRGB, three numbers from 0 to 255
+    own_lights  light the model with those that it belongs in, if there are any, instead of the following
     azimuth     radians; of the directional light, to the right of the front
     elevation   radians; above the horizon
     strength    of the directional light
@@ -42,6 +43,7 @@ class Style:
     normals: str = "smooth"
     wireframe: bool = False
     background: tuple[int, int, int] = (226, 228, 231)
+    own_lights: bool = True
     azimuth: float = math.radians(-35.0)
     elevation: float = math.radians(40.0)
     strength: float = 0.75
@@ -89,7 +91,7 @@ def draw(
         mesh,
         camera,
         size,
-        lights=style.lights(camera),
+        lights=model.lights if style.own_lights and model.lights else style.lights(camera),
         shader=_shader(model, style, rays),
         gradient=None,
         supersample=supersample,

@@ -66,7 +66,7 @@ RP_KERNEL(rp_crossings)
  int64_t edge_count, const int32_t* extra, int64_t extra_count, const float* positions, int64_t vertices,
  const int64_t* ranges, int64_t batch, int32_t height, int32_t width, int32_t threads, const int32_t* face_id,
  const float* depth, const int8_t* facing, Result** result) try {
-  const Topology t{faces, edges, edge_faces, consistent, extra, edge_count, extra_count};
+  const Topology t{faces, edges, edge_faces, consistent, extra, nullptr, edge_count, extra_count};
   const Frames frames{positions, vertices, face_count, ranges, batch, height, width, face_id, depth, facing};
   const std::vector<EdgeRange> jobs = edge_ranges(t, frames);
   auto found_by = std::make_unique<Result>();

@@ -29,11 +29,13 @@ class Crossings(NamedTuple):
 
 
 class End(NamedTuple):
-    """One end of an edge on the screen: snapped, in 1/256 pixel, and its z / w."""
+    """One end of an edge on the screen: snapped, in 1/256 pixel, and its z / w. It lies at (1 - share) a + share b in
+    clip space: 0 or 1 unless the edge was clipped."""
 
     x: int
     y: int
     zeta: float
+    share: float
 
 
 class Passage(NamedTuple):
@@ -59,7 +61,7 @@ def crossings(positions: Tensor, topology: Any, fragments: Any) -> Crossings:
     """
     positions = positions.detach().to(device="cpu", dtype=torch.float32)
     images, height, width = fragments.face_id.shape
-    sides = _Sides(topology)
+    sides = Sides(topology)
     rows = []
     for image in range(images):
         packed = fragments.ranges is not None
@@ -72,7 +74,7 @@ def crossings(positions: Tensor, topology: Any, fragments: Any) -> Crossings:
             if not first <= sides.owner(edge) < first + count:
                 continue
             side = sides.silhouette(edge, facing)
-            ends = _ends(vertices, screen, a, b, (height, width)) if side else None
+            ends = edge_ends(vertices, screen, a, b, (height, width)) if side else None
             if ends is None:
                 continue
             for passage in _passages(*ends, (height, width)):
@@ -97,7 +99,7 @@ def _table(rows: list[tuple]) -> Crossings:
     )
 
 
-class _Sides:
+class Sides:
     """The faces around each edge and the direction in which each runs along it, as Python lists."""
 
     def __init__(self, topology: Any) -> None:
@@ -132,7 +134,7 @@ def _direction(face: list[int], a: int, b: int) -> int:
     raise ValueError(f"crossings: face {face} has no edge ({a}, {b}); was the topology built from other faces?")
 
 
-def _ends(vertices: Tensor, screen: Screen, a: int, b: int, size: tuple[int, int]) -> tuple[End, End] | None:
+def edge_ends(vertices: Tensor, screen: Screen, a: int, b: int, size: tuple[int, int]) -> tuple[End, End] | None:
     """The edge on the screen, clipped if a vertex is unsafe; None if nothing of it is left."""
     if not bool(screen.finite[a] and screen.finite[b]):
         return None
@@ -148,8 +150,17 @@ def _ends(vertices: Tensor, screen: Screen, a: int, b: int, size: tuple[int, int
             placed = place(point, size)
         if placed is None:
             return None
-        ends.append(End(*placed))
+        ends.append(End(*placed, share=_share(point, vertices[[a, b]].double())))
     return (ends[0], ends[1]) if ends else None
+
+
+def _share(point: Point, ends: Tensor) -> float:
+    """How far a point of the edge lies from its first end, as a share of the way."""
+    if point.corner >= 0:
+        return float(point.corner)
+    way = ends[1] - ends[0]
+    at = torch.tensor([point.x, point.y, point.z, point.w], dtype=torch.float64)
+    return float((at - ends[0]) @ way / (way @ way))
 
 
 def _clip_segment(start: Point, end: Point) -> list[Point]:
