@@ -92,6 +92,6 @@ def test_closures_and_settings() -> None:
 
     assert optimiser.step(closure).detach() == 1.0
     assert float(parameter.detach()) == pytest.approx(0.9)
-    for settings in ({"lr": 0.0}, {"lr": math.nan}, {"lr": 1.0, "betas": (1.0, 0.9)}):
+    for lr, betas in ((0.0, (0.9, 0.9)), (math.nan, (0.9, 0.9)), (1.0, (1.0, 0.9))):
         with pytest.raises(ValueError, match="AdamUniform"):
-            AdamUniform([parameter], **settings)
+            AdamUniform([parameter], lr, betas)

@@ -9,6 +9,7 @@ from repousse.optim.surface import (
     connect,
     cross,
     dot,
+    doubled_areas,
     independent,
     lengths,
     qualities,
@@ -19,6 +20,7 @@ from repousse.optim.surface import (
 _MOST_ROUNDS = 100
 _FEW = 0.005  # of the edges: a round costs the same for few as for many, so few are left to the next pass
 _TURN = 0.3  # cosine of the largest angle by which a face may turn
+_APART = 0.2  # cosine of the largest angle between a face and the mean of those around the merged vertex
 _POOR = 0.2  # quality below which a face must not fall
 _CORNER = 0.77  # |sum of the directions to both neighbours on the border|: a turn of 45 degrees
 
@@ -62,7 +64,7 @@ def _merge(surface: Surface, links: Connectivity, index: Array, grade: Array, lo
     # Which of the edges a vertex ends, and so which edge's surroundings a face belongs to: no face to those of two.
     owner = np.full(len(surface.rows), -1)
     owner[tail] = owner[head] = np.arange(len(index))
-    of_face = owner[surface.faces].max(1)
+    of_face = np.maximum.reduce([owner[corner] for corner in surface.faces.T])
     near = (of_face >= 0).nonzero()[0]
     of_face = of_face[near]
     share = 0.5 + 0.5 * np.sign(grade[head] - grade[tail])[:, None]
@@ -148,6 +150,10 @@ def _keeps_shape(surface: Surface, corners: Array, moved: Array, of_face: Array,
     there = place[of_face, :4]
     after = np.where(moved[:, :, None], there[:, None], before)
     bad = turned(before[:, :, :3], after[:, :, :3], _TURN)
+    # Faces that turn a little each, one this way and one that, may still come to look away from each other.
+    normals = doubled_areas(after[:, :, :3])
+    mean = np.stack([np.bincount(of_face, column, minlength=len(place)) for column in normals.T], 1)[of_face]
+    bad |= dot(normals, mean) <= _APART * lengths(normals) * lengths(mean)
     quality = qualities(after[:, :, :3])
     bad |= (quality < _POOR) & (quality <= qualities(before[:, :, :3]))
     for k in range(3):
