@@ -64,7 +64,7 @@ def test_colors_are_found():
     """Breaks if colours are not learnt, or not those of the surface."""
     views = photographed(colored(icosphere(4)), all_around(8), 32)
     stage = ShapeStage(views, bare(icosphere(3)), ShapeSettings(levels=(Level(1, 3, 60),)))
-    first = stage.step(0)["color"]
+    first = last = stage.step(0)["color"]
     for i in range(1, 60):
         last = stage.step(i)["color"]
     assert last < 0.25 * first
