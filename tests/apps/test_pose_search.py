@@ -58,12 +58,12 @@ def test_searches_do_not_affect_one_another() -> None:
 
 def test_the_best_place_is_kept() -> None:
     """Breaks if a search that overshoots forgets where it was best, or one without gradient fails."""
-    settings = FindCamera(gradient="interior", steps=3)
+    settings = FindCamera(gradient="interior", steps=2)
     mesh, sought = teapot(3).normalized(), orbit(settings, 30.0, 20.0)
     target = silhouette(mesh, sought, (24, 24), gradient=None)[0]
     start = sought.position.detach()
     search = Search(mesh, target, start, settings.schedule(), fov=math.radians(60), supersample=1)
-    for i in range(3):
+    for i in range(2):
         search.step(i)
     assert torch.equal(search.best, start) and torch.equal(search.eye, start)
     assert search.loss < 1e-3

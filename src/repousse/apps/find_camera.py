@@ -38,13 +38,13 @@ class FindCamera(Settings):
     learning_rate: float = 0.15
     """How far Adam moves the camera in its first step, as part of its distance."""
     gradient: str = FAR_TO_NEAR
-    """Estimator of the silhouette's gradient: far-to-near (kato, kato-released, boundary), or any single one."""
+    """Estimator of the silhouette's gradient: far-to-near (kato-released, then boundary), or any single one."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.gradient != FAR_TO_NEAR:
             require_estimator(self.gradient)
-        require(self.steps >= 3, f"steps must be at least 3, not {self.steps}")
+        require(self.steps >= 2, f"steps must be at least 2, not {self.steps}")
         require(self.learning_rate > 0, f"learning_rate must be positive, not {self.learning_rate:g}")
         require(math.hypot(self.start[0], self.start[2]) > 0, "start must not lie straight above the origin")
 

@@ -83,22 +83,16 @@ class Schedule:
 
 
 def far_to_near(length: float = 1.0, *, steps: int = 270) -> Schedule:
-    """The recommended search for a pose by silhouettes: Kato's gradient in both its modes, then the exact derivative.
+    """The recommended search for a pose by silhouettes: Kato's gradient as released, then the exact derivative.
 
     length  what a learning rate of 1 would mean: the distance of the camera if its place is optimised, 1 for the
             parameters of a `Pose`
-    steps   of all three stages together, >= 3
 
-    To be used with a loss that compares pictures at all scales (`repousse.losses.pyramid`), and Adam. From crossings,
-    Kato's gradient leads to a place where the outline nearly fits. As released it counts every edge of every visible
-    face, so it does not rest there unless the place is right. `python -m benchmarks.pose_search` compares this with
-    single estimators.
+    steps   of both stages together, >= 2
+
+    To be used with a loss that compares pictures at all scales (`repousse.losses.pyramid`), and Adam. As released,
+    Kato's gradient counts every edge of every visible face, so it does not settle where the outline happens to fit.
+    `python -m benchmarks.pose_search` compares it with single estimators.
     """
-    third = steps // 3
-    return Schedule(
-        (
-            Stage("kato", third, 0.15 * length),
-            Stage("kato-released", third, 0.1 * length),
-            Stage("boundary", steps - 2 * third, 0.08 * length),
-        )
-    )
+    far = round(steps * 5 / 9)
+    return Schedule((Stage("kato-released", far, 0.15 * length), Stage("boundary", steps - far, 0.09 * length)))
