@@ -41,6 +41,9 @@ CAPTIONS = {
     ),
 }
 
+# What figures are called on the page, if not by the names of their files.
+FIGURES = {"views": "the last six are kept back", "shape_0": "the shape alone", "shape_4": "its faces"}
+
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -56,6 +59,7 @@ PAGE = """<!doctype html>
   .row {{ display: flex; flex-wrap: wrap; gap: 1rem; }}
   figure {{ margin: 0; }}
   img {{ display: block; width: 256px; height: 256px; border-radius: 6px; background: #000; object-fit: contain; }}
+  img.wide {{ width: 512px; }}
   figcaption {{ font-size: .85rem; color: #777; }}
 </style>
 <h1>repousse</h1>
@@ -102,18 +106,20 @@ def gallery(results: list[Result], root: Path) -> str:
 
 def _section(result: Result, root: Path) -> str:
     title, text = CAPTIONS[result.title]
-    figures = "\n".join(
-        f'<figure><img src="{html.escape(path.relative_to(root).as_posix())}" alt="{html.escape(path.stem)}">'
-        f"<figcaption>{html.escape(path.stem)}</figcaption></figure>"
-        for path in result.written
-        if path.suffix in (".png", ".gif")
-    )
+    figures = "\n".join(_figure(path, root) for path in result.written if path.suffix in (".png", ".gif"))
     outcome = html.escape(f"{result.outcome}; {result.seconds:.1f} s.")
     for path in result.written:
         if path.suffix == ".html":
             outcome += f' <a href="{html.escape(path.relative_to(root).as_posix())}">{html.escape(path.stem)}</a>'
     words = f'<h2>{title}</h2>\n<p>{text}<br><span class="outcome">{outcome}</span></p>'
     return f'{words}\n<div class="row">{figures}</div>'
+
+
+def _figure(path: Path, root: Path) -> str:
+    name, source = FIGURES.get(path.stem, path.stem), path.relative_to(root).as_posix()
+    wide = ' class="wide"' if path.stem == "views" else ""
+    picture = f'<img{wide} src="{html.escape(source)}" alt="{html.escape(name)}">'
+    return f"<figure>{picture}<figcaption>{html.escape(name)}</figcaption></figure>"
 
 
 if __name__ == "__main__":
