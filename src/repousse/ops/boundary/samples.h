@@ -1,4 +1,4 @@
-// Colours beside edges.
+// Colours beside edges, and what their difference changes in the loss.
 #pragma once
 #include "outline.h"
 
