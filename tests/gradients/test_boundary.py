@@ -136,7 +136,7 @@ def test_shading_beside_a_silhouette(left: float, shading: str) -> None:
 
     Together with the derivative at covered centres, a pixel of the edge must change by what its inner border shows.
     """
-    columns = 40
+    columns = 200
     x = torch.linspace(0, 1, columns + 1, dtype=torch.float64) ** 2 * (30.0 - left)  # finer towards the left
     rise = x if shading == "linear" else x.sqrt()
     places = torch.stack([torch.stack([left + x, torch.full_like(x, y)], -1) for y in (-2.0, 30.0)], 1).flatten(0, 1)
