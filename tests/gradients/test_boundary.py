@@ -129,6 +129,32 @@ def test_smooth_shading_is_no_crease() -> None:
     assert found.norm() < 0.01 * outline.norm()
 
 
+@pytest.mark.parametrize("shading", ["linear", "limb"])
+@pytest.mark.parametrize("left", [5.1, 5.3, 5.45, 5.6, 5.9])
+def test_shading_beside_a_silhouette(left: float, shading: str) -> None:
+    """Breaks if a jump is taken where the inner pixel's centre lies: shading moves along with the edge here.
+
+    Together with the derivative at covered centres, a pixel of the edge must change by what its inner border shows.
+    """
+    columns = 200
+    x = torch.linspace(0, 1, columns + 1, dtype=torch.float64) ** 2 * (30.0 - left)  # finer towards the left
+    rise = x if shading == "linear" else x.sqrt()
+    places = torch.stack([torch.stack([left + x, torch.full_like(x, y)], -1) for y in (-2.0, 30.0)], 1).flatten(0, 1)
+    positions = clip(places, SIZE).float()
+    positions[:, 2] = 0.5 - 0.05 * rise.repeat_interleave(2).float()
+    colors = (0.2 + 0.1 * rise).repeat_interleave(2)[:, None].float()
+    corner = 2 * torch.arange(columns)[:, None]
+    faces = torch.cat([corner + torch.tensor([[0, 2, 1]]), corner + torch.tensor([[1, 2, 3]])]).to(torch.int32)
+    positions.requires_grad_()
+    fragments = rasterize(positions[None], faces, SIZE)
+    image = interpolate(colors, faces, fragments)
+    image = Boundary()(image, fragments, topology(faces))
+    (found,) = torch.autograd.grad(image[0, 12, 5, 0], positions)
+    by_shift = found[:, 0].sum().item() * 2 / SIZE[1]
+    border = 6 - left if shading == "linear" else math.sqrt(6 - left)
+    assert by_shift == pytest.approx(-(0.2 + 0.1 * border), rel=0.06)
+
+
 def test_no_second_derivative() -> None:
     """Breaks if a second derivative is silently 0."""
     corners, faces = rectangle(5.2, 4.25, 15.0, 20.0)

@@ -97,6 +97,18 @@ def test_images_without_room(size: tuple[int, int]) -> None:
     assert_near(found, reference.boundary(edges, fragments, image, grad))
 
 
+def test_edges_without_length() -> None:
+    """Breaks if an edge whose ends fall on one point, a pixel's centre, divides by its length."""
+    corner = [[-0.5, -0.5, 0.1, 1], [0.5, -0.5, 0.2, 1], [-0.5, 0.5, 0.3, 1]]
+    positions = torch.tensor([[*corner, [-0.5, -0.5, 0.2, 1]]]) + torch.tensor([1 / 16, 1 / 16, 0, 0])
+    faces = torch.tensor([[0, 1, 2], [0, 3, 1]], dtype=torch.int32)
+    edges, fragments = topology(faces), rasterize(positions, faces, (16, 16))
+    image, grad = draws(fragments, 1, False)
+    found = boundary(edges, fragments, image, grad)
+    assert found.isfinite().all()
+    assert_near(found, reference.boundary(edges, fragments, image, grad))
+
+
 def test_what_does_not_belong_together() -> None:
     """Breaks if bad input reaches the kernel."""
     scene = build(list(KINDS), 0, (8, 9))

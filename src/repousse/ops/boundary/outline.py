@@ -116,3 +116,25 @@ def fill_gaps(parts: list[Part], side: str) -> None:
         if known and getattr(part, side) is None:
             nearest = min(known, key=lambda other: (abs(other[0] - part.middle), other[1].pixel))
             setattr(part, side, nearest[1])
+
+
+def share(distance: float, onwards: float) -> float:
+    """How much of the change of colour between the two pixels inside an edge is added to the colour of the first.
+
+    distance  from its centre to the edge, in pixels
+    onwards   change of depth from there to the edge, over that between the two
+
+    A pixel on an edge gets the derivative inside faces from its centre: all of it if that is covered, else none. For
+    shading that moves along with the edge, the mean of the pixel changes by what is shown at its border: it loses
+    L(border) - L_out where the surface leaves. So L_in must be L(border) if the centre is not covered, and if it is,
+    L(border) - L'(centre). With colours linear in the distance from the edge, as on planes, both are half a change
+    further out than the inner pixel's centre. At the limb of round things colours and depths are linear in the root of
+    the distance. Depth tells what lies between the two: its change is `distance` on a plane and
+    root / (sqrt(distance + 1) - root) at a limb.
+    """
+    root = math.sqrt(distance)
+    change = math.sqrt(distance + 1) - root
+    covered = distance < 0.5
+    limb = root + 0.5 / root - math.sqrt(distance + 0.5) if covered else root - math.sqrt(distance - 0.5)
+    curved = min(max((onwards - distance) / (root / change - distance), 0.0), 1.0)
+    return 0.5 + curved * (limb / change - 0.5)

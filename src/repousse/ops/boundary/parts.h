@@ -3,18 +3,13 @@
 #include <limits>
 
 #include "outline.h"
+#include "samples.h"
 
 namespace rp::RP_ISA {
 
 constexpr int kMostPieces = 256;  // of a pixel that are looked at for one part: bounds the cost of tangled meshes
 constexpr int kMostCuts = 8;
-constexpr int32_t kUnknown = -1, kNothing = std::numeric_limits<int32_t>::min();
-
-// Where a colour beside an edge is taken from: that of `pixel`, and `way` of its change since `further`.
-struct Sample {
-  int32_t pixel = kUnknown, further = kUnknown;
-  float way = 0;
-};
+constexpr int32_t kNothing = std::numeric_limits<int32_t>::min();
 
 // A part of a piece between two places where other edges cross it.
 struct Part {
@@ -37,8 +32,10 @@ struct Between {
 // The silhouettes of one image.
 struct Scene {
   const Frame& frame;
+  const Pictures& pictures;
   Outline& outline;
   const int32_t* first;  // for each pixel the first of its pieces, or -1
+  bool flat;             // each face has one colour
 
   const Piece& piece(int32_t index) const { return outline.pieces[static_cast<size_t>(index)]; }
   const Line& line_of(const Piece& piece) const { return outline.lines[static_cast<size_t>(piece.line)]; }
@@ -70,6 +67,45 @@ struct Scene {
     }
   }
 
+  // Is there a silhouette between the centres of two neighbouring pixels?
+  bool parted(int32_t one, int32_t two) const {
+    const Spot from = centre(one, frame.width), to = centre(two, frame.width);
+    for (const int32_t cell : {one, two}) {
+      int left = kMostPieces;
+      for (int32_t k = first[cell]; k >= 0 && left > 0; k = piece(k).next, --left) {
+        double t;
+        if (meets(line_of(piece(k)), piece(k), from, to, t)) return true;
+      }
+    }
+    return false;
+  }
+
+  // Carries the colour of a part's own surface to where its jump counts, by its change since the next pixel inwards if
+  // that shows the same surface: see `reference`.
+  void carry(const Line& line, int32_t inwards, Sample& sample) const {
+    constexpr double kLevel = 1e-5;  // change of depth between pixels below which a surface is parallel to the screen
+    constexpr double kLeast = 0.03;  // distance from an edge: the share of the change grows without bound towards it
+    const int32_t pixel = sample.pixel, further = pixel + inwards;
+    const int column = pixel % frame.width, row = pixel / frame.width;
+    const bool steep = line.steep();
+    const int place = (steep ? column : row) + (inwards > 0 ? 1 : -1);
+    if (place < 0 || place >= (steep ? frame.width : frame.height) || (line.dx == 0 && line.dy == 0)) return;
+    if (frame.face_id[further] < 0 || pictures.change(pixel, further) == 0) return;
+    if ((flat && frame.face_id[further] != frame.face_id[pixel]) || parted(pixel, further)) return;
+    const double across = steep ? (row + 0.5 - line.ay) / line.dy : (column + 0.5 - line.ax) / line.dx;
+    const double t = std::clamp(across, 0.0, 1.0);
+    const Spot spot = line.at(t);
+    const double apart = std::abs(steep ? spot.x - column - 0.5 : spot.y - row - 0.5);
+    const double d = std::clamp(apart, kLeast, 1.0), root = std::sqrt(d), change = std::sqrt(d + 1) - root;
+    const double rise = static_cast<double>(frame.depth[pixel]) - frame.depth[further];
+    double round = 0;
+    if (rise > kLevel)
+      round = std::clamp(((line.depth(t) - frame.depth[pixel]) / rise - d) / (root / change - d), 0.0, 1.0);
+    const double limb = d < 0.5 ? root + 0.5 / root - std::sqrt(d + 0.5) : root - std::sqrt(d - 0.5);
+    sample.further = further;
+    sample.way = static_cast<float>(0.5 + round * (limb / change - 0.5));
+  }
+
   // Finds what is on both sides of a part; false if something hides it.
   bool look(const Piece& own, Part& part) const {
     const Line& line = line_of(own);
@@ -90,7 +126,10 @@ struct Scene {
       const int32_t face = frame.face_id[two.inner];
       const bool other = face < 0 || (two.outer >= 0 && face == frame.face_id[two.outer]) || found.lost ||
                          (found.leaves && depth_at(two.inner) > zeta);
-      if (!other) part.surface.pixel = two.inner;
+      if (!other) {
+        part.surface.pixel = two.inner;
+        carry(line, -two.towards, part.surface);
+      }
     }
     return true;
   }
@@ -160,7 +199,7 @@ inline void fill_gaps(Part* parts, size_t count, Sample Part::* sample) {
       if (own.pixel != kUnknown || (known == count && next == count)) continue;
       const double before = known < count ? middle(i) - middle(known) : HUGE_VAL;
       const double after = next < count ? middle(next) - middle(i) : HUGE_VAL;
-      const bool first = before == after ? (parts[known].*sample).pixel < (parts[next].*sample).pixel : before < after;
+      const bool first = before == after ? (parts[known].*sample).pixel <= (parts[next].*sample).pixel : before < after;
       own = parts[first ? known : next].*sample;
     }
   };

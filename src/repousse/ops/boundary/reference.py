@@ -8,7 +8,7 @@ to s1 inside pixel p, with middle s, changes the loss by
 
 G is the gradient of the loss by the image. L_in, the edge's own surface, and L_out, what lies behind it, are taken from
 the two pixels beside the edge, along the axis across it. What lies between their centres and the part decides whether
-it is seen, and whether they show what is beside it: see `_Scene.look`.
+it is seen, and whether they show what is beside it: see `_Scene.look`. L_in is carried outwards: see `outline.share`.
 """
 
 import math
@@ -20,13 +20,15 @@ import torch
 from torch import Tensor
 
 from repousse.ops.boundary.meetings import meetings
-from repousse.ops.boundary.outline import Line, Part, Piece, Sample, cut, fill_gaps, meets
+from repousse.ops.boundary.outline import Line, Part, Piece, Sample, cut, fill_gaps, meets, share
 from repousse.ops.crossings.reference import Sides, edge_ends
 from repousse.ops.intersections.reference import intersections
 from repousse.ops.rasterize.reference import project
 
 CURVED = 0.1  # share of a change between pixels that smooth shading may leave over
 LESS = 0.1  # colours that change less than this within faces, compared with across edges, are flat
+LEVEL = 1e-5  # change of depth between pixels below which a surface is parallel to the screen
+LEAST = 0.03  # pixels from an edge: nearer colours are carried no further
 PROBE = 4  # changes within faces are looked at in every fourth row
 
 
@@ -37,8 +39,9 @@ def boundary(topology: Any, fragments: Any, image: Tensor, grad: Tensor) -> Tens
     packed = fragments.ranges is not None
     for number in range(fragments.face_id.shape[0]):
         scene = _Scene(topology, fragments, image.detach().double(), grad.double(), number)
+        creases = scene.creases()  # which also finds whether shading is flat
         _add_lines(scene, scene.silhouettes(), total if packed else total[number], silhouettes=True)
-        _add_lines(scene, scene.creases(), total if packed else total[number], silhouettes=False)
+        _add_lines(scene, creases, total if packed else total[number], silhouettes=False)
     found = intersections(fragments, image, topology)
     if len(found.inner):
         corners, gradient = meetings(found, fragments, image, grad)
@@ -148,7 +151,7 @@ class _Scene:
                 known = room and self.ids[one - step] == self.ids[one] and self.ids[two + step] == self.ids[two]
                 if change and (not known or self.apart(Sample(one, one - step, 0.5), Sample(two, two + step, 0.5))):
                     found.append((edge, known))
-        if within and across:
+        if found and within and across:
             self.flat = sum(within) / len(within) < LESS * sum(across) / len(across)
         lines = [self.line(edge) for edge in sorted({edge for edge, known in found if known or self.flat})]
         return [line for line in lines if line is not None]
@@ -242,7 +245,7 @@ class _Scene:
         was nearer than the edge, this alone does not hide it. Where a surface begins further away, that lies behind.
         """
         line = lines[part.piece.line]
-        inner, outer, _ = self.beside(line, part.piece.pixel)
+        inner, outer, towards = self.beside(line, part.piece.pixel)
         middle, zeta = line.at(part.middle), line.depth(part.middle)
         ended = nearer_ended = leaves = lost = False
         behind, behind_depth = None, math.inf
@@ -272,8 +275,33 @@ class _Scene:
         if inner is not None:
             face = self.ids[inner]
             other = face < 0 or face == outer_face or lost or (leaves and self.depths[inner] > zeta)
-            part.surface = None if other else Sample(inner, inner, 0)
+            part.surface = None if other else self.inwards(line, inner, -towards, lines, pieces)
         return True, behind if outer is not None and behind_depth < outer_depth else None
+
+    def inwards(self, line: Line, pixel: int, step: int, lines: list[Line], pieces: list[Piece]) -> Sample:
+        """The colour of a part's own surface, carried to where its jump counts by its change since the next pixel
+        inwards, if that shows the same surface."""
+        (height, width), further = self.size, pixel + step
+        row, column = divmod(pixel, width)
+        (x, y), (place, limit) = self.centre(pixel), (column, width) if line.steep else (row, height)
+        own = Sample(pixel, pixel, 0)
+        if not 0 <= place + (1 if step > 0 else -1) < limit or self.ids[further] < 0 or not any(line.way):
+            return own
+        if (self.flat and self.ids[further] != self.ids[pixel]) or self.parted(pixel, further, lines, pieces):
+            return own
+        (ax, ay), (dx, dy) = line.a, line.way
+        t = min(max((y - ay) / dy if line.steep else (x - ax) / dx, 0.0), 1.0)
+        at = line.at(t)
+        distance = min(max(abs(at[0] - x) if line.steep else abs(at[1] - y), LEAST), 1.0)
+        rise = self.depths[pixel] - self.depths[further]
+        onwards = (line.depth(t) - self.depths[pixel]) / rise if rise > LEVEL else 0.0
+        return Sample(pixel, further, share(distance, onwards))
+
+    def parted(self, one: int, two: int, lines: list[Line], pieces: list[Piece]) -> bool:
+        """Is there a silhouette between the centres of two pixels?"""
+        start, end = self.centre(one), self.centre(two)
+        near = [piece for piece in pieces if piece.pixel in (one, two)]
+        return any(meets(lines[piece.line], piece, start, end) is not None for piece in near)
 
     def crease_parts(self, lines: list[Line], pieces: list[Piece]) -> list[Part]:
         """The pieces of creases beside which one of their faces is seen, or nothing nearer."""
