@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from repousse.apps.fit.frame import Frame
 from repousse.camera import Camera
@@ -59,7 +58,7 @@ class Corrections:
 
     def state(self) -> dict[str, Any]:
         """All that is needed to go on."""
-        return {"pose": deepcopy(self._pose.state_dict()), "optimizer": deepcopy(self._optimizer.state_dict())}
+        return {"pose": dict(deepcopy(self._pose.state_dict())), "optimizer": deepcopy(self._optimizer.state_dict())}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what `state` returned."""

@@ -82,8 +82,8 @@ class ShapeStage:
     start     closed surface of the right genus, which is kept. In the same frame
     settings  see `ShapeSettings`
 
-    With `ShapeSettings.poses`, the cameras get `Corrections` that minimise the same loss in the same steps: with cameras
-    that stay wrong the surface would be that on which they agree, and show corrections none of their errors.
+    With `ShapeSettings.poses`, the cameras get `Corrections`, which minimise the same loss in the same steps: a surface
+    found with wrong cameras has taken up their errors.
 
     A level ends early once its loss has stopped falling.
     """
