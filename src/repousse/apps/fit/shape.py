@@ -48,7 +48,9 @@ class ShapeSettings:
     batch         pictures per step
     rate          longest step of a vertex, as a share of the length of edges
     strength      of `LargeSteps`: how far a step spreads
-    gradient      estimator of the silhouettes' gradient
+    gradient      estimator of the silhouettes' gradient. With "antialias", whose pictures are as soft as the masks,
+                  silhouettes are a little better than with "boundary" (IoU + 0.0007, mean of eight sets) and shapes
+                  worse (chamfer + 3 %). 4 samples per pixel gain 0.3 to 1.2 dB for four times the work
     shortest      edge that remeshing aims at, however small the pixels are
     remesh_every  steps
     seed          of the order of the pictures
