@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,11 +16,12 @@ from repousse.apps.fit.checkpoint import Checkpoints, digest
 from repousse.apps.fit.driver import Intervals, Maker, Outcome, run
 from repousse.apps.fit.frame import Frame
 from repousse.apps.fit.live import LiveView
+from repousse.apps.fit.poses import aligned
 from repousse.apps.fit.report import evaluate, write_report
 from repousse.apps.fit.schedule import Quality, hull_resolution, shape_settings
 from repousse.apps.fit.shape import ShapeStage, has_colors
 from repousse.apps.fit.stage import Stage
-from repousse.data import Views, load_views, splits
+from repousse.data import Views, load_views, save_views, splits
 from repousse.geometry import Mesh, icosphere
 from repousse.voxels import visual_hull
 
@@ -45,6 +46,8 @@ class Fit:
     """Mesh file of the true shape, to measure the distance to it."""
     held_out: int = 8
     """Of each so many pictures the first only judges the result; 0: none. A folder's own test pictures come first."""
+    refine_cameras: bool = False
+    """Correct cameras that are a little off, by about a degree, along with the shape."""
     checkpoint_every: float = 10.0
     """Seconds between checkpoints."""
     resume: bool = False
@@ -119,12 +122,18 @@ def _plan(settings: Fit, views: Views, start: Mesh) -> list[Maker]:
     """The stages: shape, and appearance if the pictures show more than silhouettes."""
 
     def shape(before: Stage | None) -> Stage:
-        schedule = shape_settings(settings.quality, views, sphere=settings.start == "sphere", seed=settings.seed)
+        schedule = shape_settings(
+            settings.quality,
+            views,
+            sphere=settings.start == "sphere",
+            poses=settings.refine_cameras,
+            seed=settings.seed,
+        )
         return ShapeStage(views, start, schedule)
 
     def appearance(before: Stage | None) -> Stage:
-        assert before is not None
-        return AppearanceStage(before.mesh(), views, AppearanceSettings(texture=settings.texture))
+        assert isinstance(before, ShapeStage)
+        return AppearanceStage(before.mesh(), before.views(), AppearanceSettings(texture=settings.texture))
 
     return [shape, appearance] if has_colors(views) else [shape]
 
@@ -140,10 +149,15 @@ def _written(
 ) -> Result:
     """Judge the result and write it."""
     mesh, lights = frame.outside(outcome.stage.mesh()), outcome.stage.lights()
+    if settings.refine_cameras:
+        train = _refined(outcome, frame, train)
+        _tried(lambda: save_views(settings.out / "cameras", train))
     judges = train if held_out is None else held_out
     metrics: dict[str, Any] = {}
     if held_out is not None:
         metrics["held_out"] = evaluate(mesh, lights, held_out, truth)
+        if settings.refine_cameras:
+            metrics["held_out_aligned"] = evaluate(mesh, lights, aligned(mesh, held_out, frame))
     metrics["train"] = evaluate(mesh, lights, train, truth if held_out is None else None)
     metrics |= {"steps": outcome.steps, "seconds": outcome.seconds, "stopped": outcome.stopped}
     work.mesh("mesh.glb", mesh)
@@ -163,14 +177,24 @@ def _written(
     if truth is not None:
         words.insert(1, f"chamfer {found['chamfer_percent']:.2f} % of the diagonal")
         numbers["chamfer_percent"] = float(found["chamfer_percent"])
+    if "held_out_aligned" in metrics:
+        better = metrics["held_out_aligned"]
+        words.insert(1, f"{better['silhouette_iou']:.4f}, {better['psnr']:.1f} dB with their cameras aligned")
     if outcome.stopped:
         words.append("stopped early (go on with --resume)")
     return work.done("; ".join(words), vertices=len(mesh.positions), steps=outcome.steps, **numbers)
 
 
+def _refined(outcome: Outcome, frame: Frame, views: Views) -> Views:
+    """The pictures learnt from, with the cameras that were found."""
+    shape = outcome.stages[0]
+    assert isinstance(shape, ShapeStage)
+    return replace(views, camera=shape.corrected(views.camera, frame))
+
+
 def _identity(settings: Fit, views: Views, start: Mesh) -> dict[str, str]:
     """What a checkpoint belongs to: all settings that change the result, the pictures, and the mesh of `start`."""
-    names = ("quality", "start", "size", "texture", "held_out", "seed")
+    names = ("quality", "start", "size", "texture", "held_out", "refine_cameras", "seed")
     pictures = digest(views.color, views.mask, views.camera.world_to_camera, views.camera.projection)
     found = {name: str(getattr(settings, name)) for name in names}
     return {**found, "pictures": pictures, "start mesh": digest(start.positions, start.faces)}

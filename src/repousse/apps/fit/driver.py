@@ -30,18 +30,23 @@ class Intervals:
 class Outcome:
     """Where a fit has ended.
 
-    stage    the last stage that was begun
+    stages   those that were begun
     curves   losses of all steps, by "stage: loss"
     steps    taken by all stages
     seconds  spent on them, those before an interruption included
     stopped  by Ctrl-C, before the end
     """
 
-    stage: Stage
+    stages: list[Stage]
     curves: dict[str, list[float]]
     steps: int
     seconds: float
     stopped: bool
+
+    @property
+    def stage(self) -> Stage:
+        """The last stage that was begun."""
+        return self.stages[-1]
 
 
 def run(
@@ -90,7 +95,7 @@ def run(
         if stopped:
             console.print(f"{stages[-1].title}: stopped after {begun.step} steps, writing what there is")
     steps = sum(stage.steps for stage in stages[:-1]) + begun.step
-    return Outcome(stages[-1], begun.curves, steps, begun.seconds, stopped)
+    return Outcome(stages, begun.curves, steps, begun.seconds, stopped)
 
 
 class _Fit:

@@ -14,11 +14,15 @@ _SHORTEST = {
     "normal": 0.025,
     "high": 0.015,
 }  # in the frame: 9 to 60 thousand vertices at most
+_POSES = 0.005  # a third of a degree at most in each step
 _CELLS = {"quick": 64, "normal": 96, "high": 128}
 
 
-def shape_settings(quality: Quality, views: Views, *, sphere: bool, seed: int) -> ShapeSettings:
-    """The schedule of a quality. A sphere has far to go, so it starts with long edges."""
+def shape_settings(quality: Quality, views: Views, *, sphere: bool, poses: bool, seed: int) -> ShapeSettings:
+    """The schedule of a quality. A sphere has far to go, so it starts with long edges.
+
+    poses  whether cameras are corrected
+    """
     edge, steps = _EDGE[quality], _STEPS[quality]
 
     def level(scale: float, length: float, count: int, color: bool = True) -> Level:
@@ -29,7 +33,7 @@ def shape_settings(quality: Quality, views: Views, *, sphere: bool, seed: int) -
     levels = [level(half, edge / half, 60, False), level(half, edge / half, 40), level(1, edge, 140)]
     if sphere:
         levels[:1] = [level(0.5, 4 * edge, 80, False), level(half, 2 * edge, 80, False), level(1, edge, 60, False)]
-    return ShapeSettings(levels=tuple(levels), shortest=_SHORTEST[quality], seed=seed)
+    return ShapeSettings(levels=tuple(levels), shortest=_SHORTEST[quality], seed=seed, poses=_POSES if poses else 0.0)
 
 
 def hull_resolution(quality: Quality) -> int:
