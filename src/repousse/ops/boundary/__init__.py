@@ -5,7 +5,7 @@ from torch import Tensor
 
 from repousse.core import checks, native
 from repousse.geometry import Topology
-from repousse.ops import library
+from repousse.ops import borders, library
 from repousse.ops.boundary import reference
 from repousse.ops.boundary.meetings import meetings
 from repousse.ops.intersections import Intersections
@@ -16,11 +16,7 @@ __all__ = ["boundary", "check_frame"]
 
 def check_frame(topology: Topology, fragments: Fragments, image: Tensor) -> None:
     """Raises ValueError unless the arguments can belong to one frame."""
-    if topology.faces.shape[0] != fragments.faces.shape[0]:
-        raise ValueError(
-            f"boundary: `topology` describes {topology.faces.shape[0]} faces, but {fragments.faces.shape[0]} were "
-            "rasterized. Build it from the same faces."
-        )
+    borders.check_topology("boundary", topology, fragments)
     if image.dim() != 4 or image.shape[:3] != fragments.face_id.shape:
         raise ValueError(
             f"boundary: `image` must be (B, H, W, C) with (B, H, W) = {tuple(fragments.face_id.shape)} as rasterized, "
@@ -84,8 +80,7 @@ def _boundary_cpu(
     grad: Tensor,
 ) -> Tensor:
     # `rasterize` has checked its faces against positions.
-    if faces.data_ptr() != rasterized.data_ptr() and not torch.equal(faces, rasterized):
-        raise ValueError("boundary: `topology` was built from other faces than those that were rasterized.")
+    borders.check_faces("boundary", faces, rasterized)
     if ranges is not None:
         ranges = ranges.to(torch.int64).contiguous()
     out = torch.zeros_like(positions)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from repousse.core import checks, native
 from repousse.geometry import Topology
-from repousse.ops import library
+from repousse.ops import borders, library
 from repousse.ops.crossings import reference
 from repousse.ops.crossings.reference import Crossings
 from repousse.ops.rasterize import Fragments
@@ -42,11 +42,7 @@ def crossings(
 
     Raises ValueError if `topology` was built from other faces than those in `fragments`.
     """
-    if topology.faces.shape[0] != fragments.faces.shape[0]:
-        raise ValueError(
-            f"crossings: `topology` describes {topology.faces.shape[0]} faces, but {fragments.faces.shape[0]} were "
-            "rasterized. Build it from the same faces."
-        )
+    borders.check_topology("crossings", topology, fragments)
     if positions.shape != fragments.positions.shape:
         raise ValueError(
             f"crossings: `positions` is {tuple(positions.shape)}, but {tuple(fragments.positions.shape)} was drawn."
@@ -85,10 +81,9 @@ def _crossings_cpu(
     depth: Tensor,
     facing: Tensor,
     ranges: Tensor | None,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> borders.Rows:
     # `rasterize` has checked its faces against positions.
-    if faces.data_ptr() != rasterized.data_ptr() and not torch.equal(faces, rasterized):
-        raise ValueError("crossings: `topology` was built from other faces than those that were rasterized.")
+    borders.check_faces("crossings", faces, rasterized)
     if ranges is not None:
         ranges = ranges.to(torch.int64).contiguous()
     handle = ctypes.c_void_p()
@@ -112,23 +107,13 @@ def _crossings_cpu(
         ctypes.addressof(handle),
     )
     checks.check_status("crossings", count)
-    rows = _empty(positions, count)
+    rows = borders.empty_rows(positions, count)
     native.kernel("rp_crossings_take", "pppppp")(handle, *(column.data_ptr() for column in rows))
     return rows
 
 
-def _crossings_fake(positions: Tensor, *_: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    return _empty(positions, torch.library.get_ctx().new_dynamic_size())
-
-
-def _empty(like: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    return (
-        like.new_empty((count,), dtype=torch.int64),
-        like.new_empty((count,), dtype=torch.int64),
-        like.new_empty((count, 2), dtype=torch.int32),
-        like.new_empty((count,), dtype=torch.float32),
-        like.new_empty((count,), dtype=torch.int8),
-    )
+def _crossings_fake(positions: Tensor, *_: Tensor | None) -> borders.Rows:
+    return borders.empty_rows(positions, torch.library.get_ctx().new_dynamic_size())
 
 
 _crossings = library.define(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from repousse.core import checks, native
 from repousse.geometry import Topology
-from repousse.ops import library
+from repousse.ops import borders, library
 from repousse.ops.intersections import reference
 from repousse.ops.intersections.reference import Intersections, planes
 from repousse.ops.rasterize import Fragments
@@ -79,10 +79,9 @@ def _intersections_cpu(
     rasterized: Tensor,
     face_id: Tensor,
     image: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> borders.Rows:
     # `rasterize` and `with_face_id` have checked faces against positions, and ids against faces.
-    if faces.data_ptr() != rasterized.data_ptr() and not torch.equal(faces, rasterized):
-        raise ValueError("intersections: `topology` was built from other faces than those that were rasterized.")
+    borders.check_faces("intersections", faces, rasterized)
     handle = ctypes.c_void_p()
     count = native.kernel("rp_intersections", "ppppplpliiiipp")(
         faces.data_ptr(),
@@ -99,23 +98,13 @@ def _intersections_cpu(
         ctypes.addressof(handle),
     )
     checks.check_status("intersections", count)
-    rows = _empty(positions, count)
+    rows = borders.empty_rows(positions, count)
     native.kernel("rp_intersections_take", "pppppp")(handle, *(column.data_ptr() for column in rows))
     return rows
 
 
-def _intersections_fake(positions: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    return _empty(positions, torch.library.get_ctx().new_dynamic_size())
-
-
-def _empty(like: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    return (
-        like.new_empty((count,), dtype=torch.int64),
-        like.new_empty((count,), dtype=torch.int64),
-        like.new_empty((count, 2), dtype=torch.int32),
-        like.new_empty((count,), dtype=torch.float32),
-        like.new_empty((count,), dtype=torch.int8),
-    )
+def _intersections_fake(positions: Tensor, *_: Tensor) -> borders.Rows:
+    return borders.empty_rows(positions, torch.library.get_ctx().new_dynamic_size())
 
 
 _intersections = library.define(
