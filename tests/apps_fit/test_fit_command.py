@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fit_scenes import all_around, bare, painted_torus, photographed, torus_views
+from fit_scenes import all_around, bare, bowl, bowl_views, painted_torus, photographed, torus_views
 
 from repousse import io
 from repousse.apps.common import InputError
@@ -71,6 +71,30 @@ def test_silhouettes_alone_have_no_appearance(brief, tmp_path):
     result = fit(settings(tmp_path / "masks", tmp_path, start="sphere"))
     assert result.numbers["steps"] == 8
     assert "color" not in io.load(tmp_path / "out" / "mesh.glb").attributes
+
+
+def test_a_hollow_is_fitted(brief, tmp_path):
+    """Breaks if the fit starts from the silhouettes' hull although colours show a hollow."""
+    save_views(tmp_path / "bowl", bowl_views(48, 16))
+    io.save(tmp_path / "truth.obj", bowl())
+    result = fit(replace(settings(tmp_path / "bowl", tmp_path, truth=tmp_path / "truth.obj"), held_out=0))
+    assert result.numbers["chamfer_percent"] < 2  # 2.6 under a lid
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("textured", [True, False])
+def test_a_deep_bowl_is_found(tmp_path, textured):
+    """Breaks if the hollow, which no silhouette shows, stays covered or shallow, or its inside is tangled."""
+    save_views(tmp_path / "bowl", bowl_views(128, 27, textured))
+    io.save(tmp_path / "truth.obj", bowl())
+    fitted = Fit(
+        tmp_path / "bowl", tmp_path / "out", quality="normal", truth=tmp_path / "truth.obj", texture="vertices"
+    )
+    result = fit(fitted)
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())["held_out"]
+    assert found["mesh"]["folded_edges"] == 0
+    assert result.numbers["silhouette_iou"] > 0.98
+    assert result.numbers["chamfer_percent"] < (1.0 if textured else 1.5)
 
 
 def test_ctrl_c_leaves_the_mesh_and_resume_goes_on(brief, pictures, tmp_path, monkeypatch):

@@ -20,8 +20,8 @@ _PIXEL = 0.7  # cells, that pictures are made so coarse for
 _REACH = 1  # pixels around the one that shows a cell, whose colours it may have
 _DEEP = 1.6  # cells behind the surface in which a picture shows a cell's colour
 _FEWEST = 3  # views that can contradict each other
-_OUTLIERS = 6  # of so many views one may be wrong
-_UNLIKE = 0.015  # difference of square roots of colours that counts
+_OUTLIERS = 10  # of so many views one may be wrong
+_UNLIKE = 0.01  # difference of square roots of colours that counts
 _SMALLEST = 0.002  # of the hull's volume: hollows smaller than that are noise
 _MOST = 0.6  # of the hull's volume: more cannot be hollow, so the pictures are not of one matt surface, as where
 _UNSETTLED = 0.15  # of the surface is contradicted, but needed by masks
@@ -36,7 +36,7 @@ def photo_hull(color: Tensor, mask: Tensor, camera: Camera, *, resolution: int =
     Where a hull covers up a hollow, it lies in front of the surface, and pictures from several sides show different
     things there. Layer by layer, cells of the surface go whose pictures contradict each other (Kutulakos and Seitz
     2000, "A theory of shape by space carving"). They do if no colour is within the range of what each of them shows in
-    the 3 × 3 pixels around the cell; of six pictures one may be wrong. So places without texture stay, and what is left
+    the 3 × 3 pixels around the cell; of ten pictures one may be wrong. So places without texture stay, and what is left
     encloses the object. A cell stays if a mask needs it.
 
     This takes the surface to be matt and the light to stand still. Hollows too small to tell them from noise are left
@@ -51,8 +51,8 @@ def photo_hull(color: Tensor, mask: Tensor, camera: Camera, *, resolution: int =
     hull = hull_surface(field, grow)
     if hollow.sum() < _MOST * full.sum() and needed < _UNSETTLED:
         # Opened: what is thinner than three cells is the surface's own uncertainty.
-        parts, count = ndimage.label(ndimage.binary_opening(hollow))
-        sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
+        parts = _parts(ndimage.binary_opening(hollow))
+        sizes = np.bincount(parts.ravel())[1:]
         for part in np.argsort(-sizes):
             if sizes[part] < _SMALLEST * full.sum():
                 break
@@ -142,7 +142,7 @@ def _carved(field: VoxelGrid, full: np.ndarray, pictures: _Pictures, grow: float
 
 
 def _outermost(full: np.ndarray) -> np.ndarray:
-    return full & ~ndimage.binary_erosion(full)
+    return full & np.logical_not(ndimage.binary_erosion(full))
 
 
 def _contradicted(lowest: Tensor, highest: Tensor) -> Tensor:
@@ -169,6 +169,13 @@ def _without(field: VoxelGrid, part: np.ndarray, full: np.ndarray) -> VoxelGrid:
     away = np.asarray(ndimage.distance_transform_edt(~part)) - np.asarray(ndimage.distance_transform_edt(part))
     smooth = torch.from_numpy(ndimage.gaussian_filter(away.astype(np.float32), 1.0))
     return field.with_occupancy(torch.minimum(field.occupancy, smooth))
+
+
+def _parts(cells: np.ndarray) -> np.ndarray:
+    """int (X, Y, Z): number of the connected part of each cell, from 1; 0 outside."""
+    parts = np.empty(cells.shape, np.int32)
+    ndimage.label(cells, output=parts)
+    return parts
 
 
 def _handles(mesh: Mesh) -> int:

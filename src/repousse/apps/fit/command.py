@@ -36,7 +36,7 @@ class Fit:
     quality: Quality = "normal"
     """How fine the mesh becomes, and how many steps that takes: quick, normal or high."""
     start: str = "hull"
-    """What to start from: hull (what masks and colours leave of a box), sphere, or a mesh file in the pictures' world."""
+    """What to start from: hull (what masks and colours leave of a box), sphere, or a mesh file in their world."""
     size: int = 512
     """Pictures with a longer side are made smaller, pixels."""
     texture: Literal["uv", "vertices"] = "uv"
