@@ -21,7 +21,8 @@ from repousse.apps.fit.schedule import shape_settings
 from repousse.apps.fit.shape import Level, ShapeSettings
 from repousse.cli import main
 from repousse.data import save_views
-from repousse.geometry import icosphere
+from repousse.geometry import Mesh, icosphere
+from repousse.voxels import visual_hull
 
 
 @pytest.fixture
@@ -73,12 +74,20 @@ def test_silhouettes_alone_have_no_appearance(brief, tmp_path):
     assert "color" not in io.load(tmp_path / "out" / "mesh.glb").attributes
 
 
-def test_a_hollow_is_fitted(brief, tmp_path):
-    """Breaks if the fit starts from the silhouettes' hull although colours show a hollow."""
-    save_views(tmp_path / "bowl", bowl_views(48, 16))
-    io.save(tmp_path / "truth.obj", bowl())
-    result = fit(replace(settings(tmp_path / "bowl", tmp_path, truth=tmp_path / "truth.obj"), held_out=0))
-    assert result.numbers["chamfer_percent"] < 2  # 2.6 under a lid
+def test_fits_start_from_what_colors_leave(brief, tmp_path):
+    """Breaks if a fit starts from the silhouettes' hull although colours show a hollow, or colours carve a sphere."""
+    views = bowl_views(48, 16)
+    start, frame = command._start(Fit(tmp_path), views)
+    lid = visual_hull(views.mask, views.camera, resolution=24, grow=0.5)
+    assert volume(start) < 0.8 * volume(lid)
+    assert float(frame.inside(start).positions.abs().amax()) == pytest.approx(1, abs=1e-5)
+    sphere, same = command._start(Fit(tmp_path, start="sphere"), views)
+    assert torch.allclose(same.inside(sphere).positions, icosphere(3).positions, atol=1e-5)
+
+
+def volume(mesh: Mesh) -> float:
+    a, b, c = mesh.positions.double()[mesh.faces.long()].unbind(1)
+    return float((a * torch.linalg.cross(b, c)).sum() / 6)
 
 
 @pytest.mark.long

@@ -20,7 +20,7 @@ _PIXEL = 0.7  # cells, that pictures are made so coarse for
 _REACH = 1  # pixels around the one that shows a cell, whose colours it may have
 _DEEP = 1.6  # cells behind the surface in which a picture shows a cell's colour
 _FEWEST = 3  # views that can contradict each other
-_OUTLIERS = 10  # of so many views one may be wrong
+_OUTLIERS = 6  # of so many views one may be wrong
 _UNLIKE = 0.01  # difference of square roots of colours that counts
 _SMALLEST = 0.002  # of the hull's volume: hollows smaller than that are noise
 _MOST = 0.6  # of the hull's volume: more cannot be hollow, so the pictures are not of one matt surface, as where
@@ -36,7 +36,7 @@ def photo_hull(color: Tensor, mask: Tensor, camera: Camera, *, resolution: int =
     Where a hull covers up a hollow, it lies in front of the surface, and pictures from several sides show different
     things there. Layer by layer, cells of the surface go whose pictures contradict each other (Kutulakos and Seitz
     2000, "A theory of shape by space carving"). They do if no colour is within the range of what each of them shows in
-    the 3 × 3 pixels around the cell; of ten pictures one may be wrong. So places without texture stay, and what is left
+    the 3 × 3 pixels around the cell; of six pictures one may be wrong. So places without texture stay, and what is left
     encloses the object. A cell stays if a mask needs it.
 
     This takes the surface to be matt and the light to stand still. Hollows too small to tell them from noise are left
