@@ -103,7 +103,7 @@ def test_a_deep_bowl_is_found(tmp_path, textured):
     found = json.loads((tmp_path / "out" / "metrics.json").read_text())["held_out"]
     assert found["mesh"]["folded_edges"] == 0
     assert result.numbers["silhouette_iou"] > 0.98
-    assert result.numbers["chamfer_percent"] < (1.0 if textured else 1.5)
+    assert result.numbers["chamfer_percent"] < 1.0
 
 
 def test_ctrl_c_leaves_the_mesh_and_resume_goes_on(brief, pictures, tmp_path, monkeypatch):

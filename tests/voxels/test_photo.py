@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 
 from repousse.camera import Camera
@@ -75,3 +76,11 @@ def test_pictures_of_one_color_carve_nothing():
     color = mask[..., None].expand(*mask.shape, 3)
     hull, found = visual_hull(mask, camera, resolution=32), photo_hull(color, mask, camera, resolution=32)
     assert torch.equal(found.positions, hull.positions)
+
+
+def test_colors_that_do_not_fit_are_refused():
+    """Breaks if a transposed picture or NaN is carved with."""
+    color, mask, camera = pictures(icosphere(2), count=3, size=16)
+    for wrong in (color.movedim(-1, 1), color * torch.nan):
+        with pytest.raises(ValueError, match="photo_hull: `color` must be finite"):
+            photo_hull(wrong, mask, camera)

@@ -41,8 +41,14 @@ def photo_hull(color: Tensor, mask: Tensor, camera: Camera, *, resolution: int =
 
     This takes the surface to be matt and the light to stand still. Hollows too small to tell them from noise are left
     alone, and so are those that would change the number of handles; if more goes than can be hollow, none of it does.
-    Errors are those of `visual_hull`. Not differentiable.
+    Errors are those of `visual_hull`, and a ValueError for colours that do not fit the masks or are not finite. Not
+    differentiable.
     """
+    if color.shape != (*mask.shape, 3) or not bool(color.isfinite().all()):
+        raise ValueError(
+            f"photo_hull: `color` must be finite and (N, H, W, 3) for a `mask` (N, H, W), got {tuple(color.shape)} for "
+            f"{tuple(mask.shape)}."
+        )
     field = hull_distances(mask, camera, resolution)
     pictures = _Pictures.of(color.detach().cpu().float(), mask.detach().cpu().float(), camera.to("cpu"), field)
     full = (field.occupancy > -grow).numpy()
