@@ -60,3 +60,18 @@ def two_tone_sphere() -> Mesh:
     left = mesh.positions[:, :1] > 0.2
     color = torch.where(left, torch.tensor([0.7, 0.4, 0.2]), torch.tensor([0.4, 0.4, 0.4]))
     return mesh.with_attribute("color", color)
+
+
+def bowl() -> Mesh:
+    """The upper half of a ball turned inwards; no silhouette shows its inside, which faces +y."""
+    ball = icosphere(5)
+    upper = (ball.positions[:, 1] > 1e-4)[:, None]
+    return Mesh(torch.where(upper, ball.positions * torch.tensor([0.85, -0.85, 0.85]), ball.positions), ball.faces)
+
+
+def bowl_views(size: int, count: int, textured: bool = True) -> Views:
+    """In light that comes mostly from one side, with a pattern or in one colour."""
+    mesh = bowl()
+    pattern = torch.sin(7 * mesh.positions + torch.tensor([0.0, 1.0, 2.0]))
+    color = 0.5 + 0.4 * pattern if textured else torch.full_like(mesh.positions, 0.6)
+    return photographed(mesh.with_attribute("color", color), all_around(count, 3.2), size, supersample=3)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fit_scenes import all_around, bare, painted_torus, photographed, torus_views
+from fit_scenes import all_around, bare, bowl, bowl_views, painted_torus, photographed, torus_views
 
 from repousse import io
 from repousse.apps.common import InputError
@@ -21,7 +21,8 @@ from repousse.apps.fit.schedule import shape_settings
 from repousse.apps.fit.shape import Level, ShapeSettings
 from repousse.cli import main
 from repousse.data import save_views
-from repousse.geometry import icosphere
+from repousse.geometry import Mesh, icosphere
+from repousse.voxels import visual_hull
 
 
 @pytest.fixture
@@ -71,6 +72,38 @@ def test_silhouettes_alone_have_no_appearance(brief, tmp_path):
     result = fit(settings(tmp_path / "masks", tmp_path, start="sphere"))
     assert result.numbers["steps"] == 8
     assert "color" not in io.load(tmp_path / "out" / "mesh.glb").attributes
+
+
+def test_fits_start_from_what_colors_leave(brief, tmp_path):
+    """Breaks if a fit starts from the silhouettes' hull although colours show a hollow, or colours carve a sphere."""
+    views = bowl_views(48, 16)
+    start, frame = command._start(Fit(tmp_path), views)
+    lid = visual_hull(views.mask, views.camera, resolution=24, grow=0.5)
+    assert volume(start) < 0.8 * volume(lid)
+    assert float(frame.inside(start).positions.abs().amax()) == pytest.approx(1, abs=1e-5)
+    sphere, same = command._start(Fit(tmp_path, start="sphere"), views)
+    assert torch.allclose(same.inside(sphere).positions, icosphere(3).positions, atol=1e-5)
+
+
+def volume(mesh: Mesh) -> float:
+    a, b, c = mesh.positions.double()[mesh.faces.long()].unbind(1)
+    return float((a * torch.linalg.cross(b, c)).sum() / 6)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("textured", [True, False])
+def test_a_deep_bowl_is_found(tmp_path, textured):
+    """Breaks if the hollow, which no silhouette shows, stays covered or shallow, or its inside is tangled."""
+    save_views(tmp_path / "bowl", bowl_views(128, 27, textured))
+    io.save(tmp_path / "truth.obj", bowl())
+    fitted = Fit(
+        tmp_path / "bowl", tmp_path / "out", quality="normal", truth=tmp_path / "truth.obj", texture="vertices"
+    )
+    result = fit(fitted)
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())["held_out"]
+    assert found["mesh"]["folded_edges"] == 0
+    assert result.numbers["silhouette_iou"] > 0.98
+    assert result.numbers["chamfer_percent"] < 1.0
 
 
 def test_ctrl_c_leaves_the_mesh_and_resume_goes_on(brief, pictures, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from .from_mesh import voxelize
 from .grid import VoxelGrid
 from .hull import visual_hull
 from .iou import voxel_iou
+from .photo import photo_hull
 from .released import released_mean, released_voxels
 from .resize import resize
 from .to_mesh import marching_cubes, to_cubes
@@ -15,6 +16,7 @@ __all__ = [
     "resize",
     "marching_cubes",
     "visual_hull",
+    "photo_hull",
     "to_cubes",
     "voxel_iou",
     "released_voxels",

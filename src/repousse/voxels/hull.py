@@ -57,6 +57,14 @@ def visual_hull(
     TypeError or ValueError for masks that do not fit the cameras, are not finite, or are empty, for fewer than two
     masks without bounds, and if masks and cameras have nothing in common: the message says what may be wrong.
     """
+    field = hull_distances(mask, camera, resolution, bounds, robust)
+    return hull_surface(field, grow).to(mask.device)
+
+
+def hull_distances(
+    mask: Tensor, camera: Camera, resolution: int, bounds: Box | None = None, robust: bool = True
+) -> VoxelGrid:
+    """Signed distances of the cells' centres to the hull's surface, in cells, positive inside; see `visual_hull`."""
     mask = _checked(mask, camera, resolution, bounds)
     camera = camera.to("cpu", torch.float64)
     distances = _Outlines(mask.detach().cpu().float(), camera)
@@ -74,14 +82,18 @@ def visual_hull(
         used = _trusted(distances, box)
         if bounds is None and len(used) < len(mask):
             box = _search(distances, used)
-    field = distances.carve(box, resolution, used, 0)
+    return distances.carve(box, resolution, used, 0)
+
+
+def hull_surface(field: VoxelGrid, grow: float) -> Mesh:
+    """Where such distances are `-grow`, without parts that are too small to count; ValueError if that is nowhere."""
     hull = _surface(field, grow)
     if hull is None:
         raise ValueError(
             "visual_hull: the masks have nothing in common within the bounds. Do masks and cameras belong together, "
             "and are the cameras' conventions right?"
         )
-    return _without_crumbs(hull).to(mask.device)
+    return _without_crumbs(hull)
 
 
 class _Outlines:

@@ -28,9 +28,9 @@ from repousse.gradients import Estimator
 Method = Literal["lattice", "windows", "copies"]
 RADIUS = 4  # of a window, in pixels
 REACH = 2.5  # pixels around a pixel whose edges may serve it
-WIDEST = 16  # lattice, pixels: beyond that windows are cheaper
+WIDEST = 24  # lattice, pixels: beyond that windows are cheaper
 BATCH = 2**18  # vertices, or samples, of what is drawn at once
-FEW, FEWEST = 4000, 400  # vertices of meshes that are drawn for every pixel: its window, the whole picture
+FEW, FEWEST = 2000, 400  # vertices of meshes that are drawn for every pixel: its window, the whole picture
 ADDITIVE = 0.02
 
 

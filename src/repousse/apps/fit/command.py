@@ -23,7 +23,7 @@ from repousse.apps.fit.shape import ShapeStage, has_colors
 from repousse.apps.fit.stage import Stage
 from repousse.data import Views, load_views, save_views, splits
 from repousse.geometry import Mesh, icosphere
-from repousse.voxels import visual_hull
+from repousse.voxels import photo_hull, visual_hull
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Fit:
     quality: Quality = "normal"
     """How fine the mesh becomes, and how many steps that takes: quick, normal or high."""
     start: str = "hull"
-    """What to start from: hull (what the masks leave of a box), sphere, or a mesh file in the pictures' world."""
+    """What to start from: hull (what masks and colours leave of a box), sphere, or a mesh file in their world."""
     size: int = 512
     """Pictures with a longer side are made smaller, pixels."""
     texture: Literal["uv", "vertices"] = "uv"
@@ -113,7 +113,11 @@ def _start(settings: Fit, views: Views) -> tuple[Mesh, Frame]:
         return mesh, Frame.of(mesh)
     resolution = hull_resolution(settings.quality)
     # Half a cell more saves thin parts; the fit takes it away where it does not belong.
-    hull = _tried(lambda: visual_hull(views.mask, views.camera, resolution=resolution, grow=0.5))
+    where = {"resolution": resolution, "grow": 0.5}
+    if settings.start == "hull" and has_colors(views):
+        hull = _tried(lambda: photo_hull(views.color, views.mask, views.camera, **where))
+    else:
+        hull = _tried(lambda: visual_hull(views.mask, views.camera, **where))
     frame = Frame.of(hull)
     return (hull if settings.start == "hull" else frame.outside(_bare(icosphere(3)))), frame
 
