@@ -21,14 +21,9 @@ struct Changes {
   int64_t within_count = 0, across_count = 0;
 
   // Faces of one colour each: what changes between pixels is a jump, also on faces too small to show two.
-  bool flat() const { return within_is_less(0.1); }
-
-  // Faces with a shading of their own: a change from face to face says little of the change inside them.
-  bool faceted() const { return within_is_less(0.5); }
-
- private:
-  bool within_is_less(double share) const {
-    return within_count > 0 && across_count > 0 && within * across_count < share * across * within_count;
+  bool flat() const {
+    constexpr double kLess = 0.1;
+    return within_count > 0 && across_count > 0 && within * across_count < kLess * across * within_count;
   }
 };
 
@@ -57,8 +52,7 @@ struct Creases {
 };
 
 // Edges between the faces that two neighbouring pixels show in different colours.
-inline std::vector<int32_t> find_creases(const Frame& frame, const Topology& t, const Pictures& pictures,
-                                         Changes& changes) {
+inline std::vector<int32_t> find_creases(const Frame& frame, const Topology& t, const Pictures& pictures, bool& flat) {
   constexpr int32_t kProbe = 4;  // changes within faces are looked at in every fourth row
   const int32_t *ids = frame.face_id, width = frame.width;
   Creases creases;
@@ -96,8 +90,7 @@ inline std::vector<int32_t> find_creases(const Frame& frame, const Topology& t, 
       creases.changes.within += pictures.change(pixel, pixel + 1);
       ++creases.changes.within_count;
     }
-  changes = creases.changes;
-  const bool flat = changes.flat();
+  flat = creases.changes.flat();
   std::vector<int32_t> edges;
   for (const Candidate& candidate : creases.found)
     if (candidate.known || flat) edges.push_back(candidate.edge);

@@ -69,8 +69,8 @@ void add_parts(const Scene& scene, const Topology& t, const Pictures& pictures, 
 
 // One image, given its silhouettes.
 void settle(const Frame& frame, const Topology& t, const Pictures& pictures, Outline& outline, float* gradient) {
-  Changes changes;
-  const std::vector<int32_t> edges = find_creases(frame, t, pictures, changes);
+  bool flat = false;
+  const std::vector<int32_t> edges = find_creases(frame, t, pictures, flat);
   std::vector<Part> parts;
   if (!outline.pieces.empty()) {
     auto* first = static_cast<int32_t*>(
@@ -81,7 +81,7 @@ void settle(const Frame& frame, const Topology& t, const Pictures& pictures, Out
       piece.next = first[piece.pixel];
       first[piece.pixel] = static_cast<int32_t>(i);
     }
-    const Scene scene{frame, pictures, outline, first, changes.faceted()};
+    const Scene scene{frame, pictures, outline, first, flat};
     scene.find_parts(parts);
     add_parts(scene, t, pictures, parts, gradient);
   }
@@ -89,8 +89,8 @@ void settle(const Frame& frame, const Topology& t, const Pictures& pictures, Out
   Outline creases;
   for (const int32_t edge : edges) add_edge(frame, t, edge, creases);
   parts.clear();
-  find_crease_parts(frame, t, creases, changes.flat(), parts);
-  add_parts({frame, pictures, creases, nullptr, changes.faceted()}, t, pictures, parts, gradient);
+  find_crease_parts(frame, t, creases, flat, parts);
+  add_parts({frame, pictures, creases, nullptr, flat}, t, pictures, parts, gradient);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ struct Scene {
   const Pictures& pictures;
   Outline& outline;
   const int32_t* first;  // for each pixel the first of its pieces, or -1
-  bool faceted;          // each face has a shading of its own
+  bool flat;             // each face has one colour
 
   const Piece& piece(int32_t index) const { return outline.pieces[static_cast<size_t>(index)]; }
   const Line& line_of(const Piece& piece) const { return outline.lines[static_cast<size_t>(piece.line)]; }
@@ -91,7 +91,7 @@ struct Scene {
     const int place = (steep ? column : row) + (inwards > 0 ? 1 : -1);
     if (place < 0 || place >= (steep ? frame.width : frame.height) || (line.dx == 0 && line.dy == 0)) return;
     if (frame.face_id[further] < 0 || pictures.change(pixel, further) == 0) return;
-    if ((faceted && frame.face_id[further] != frame.face_id[pixel]) || parted(pixel, further)) return;
+    if ((flat && frame.face_id[further] != frame.face_id[pixel]) || parted(pixel, further)) return;
     const double across = steep ? (row + 0.5 - line.ay) / line.dy : (column + 0.5 - line.ax) / line.dx;
     const double t = std::clamp(across, 0.0, 1.0);
     const Spot spot = line.at(t);

@@ -27,7 +27,6 @@ from repousse.ops.rasterize.reference import project
 
 CURVED = 0.1  # share of a change between pixels that smooth shading may leave over
 LESS = 0.1  # colours that change less than this within faces, compared with across edges, are flat
-FACETED = 0.5  # and if less than this, faces have a shading of their own
 LEVEL = 1e-5  # change of depth between pixels below which a surface is parallel to the screen
 LEAST = 0.03  # pixels from an edge: nearer colours are carried no further
 PROBE = 4  # changes within faces are looked at in every fourth row
@@ -106,7 +105,7 @@ class _Scene:
         self.faces, self.sides = self.topology.faces.tolist(), Sides(self.topology)
         first, count = f.ranges[self.number].tolist() if packed else (0, len(self.faces))
         self.edges = [e for e in range(len(self.sides.edges)) if first <= self.sides.owner(e) < first + count]
-        self.flat = self.faceted = False
+        self.flat = False
 
     # ---- lines -------------------------------------------------------------------------------------------------------
 
@@ -153,8 +152,7 @@ class _Scene:
                 if change and (not known or self.apart(Sample(one, one - step, 0.5), Sample(two, two + step, 0.5))):
                     found.append((edge, known))
         if found and within and across:
-            ratio = sum(within) / len(within) / (sum(across) / len(across)) if any(across) else math.inf
-            self.flat, self.faceted = ratio < LESS, ratio < FACETED
+            self.flat = sum(within) / len(within) < LESS * sum(across) / len(across)
         lines = [self.line(edge) for edge in sorted({edge for edge, known in found if known or self.flat})]
         return [line for line in lines if line is not None]
 
@@ -289,7 +287,7 @@ class _Scene:
         own = Sample(pixel, pixel, 0)
         if not 0 <= place + (1 if step > 0 else -1) < limit or self.ids[further] < 0 or not any(line.way):
             return own
-        if (self.faceted and self.ids[further] != self.ids[pixel]) or self.parted(pixel, further, lines, pieces):
+        if (self.flat and self.ids[further] != self.ids[pixel]) or self.parted(pixel, further, lines, pieces):
             return own
         (ax, ay), (dx, dy) = line.a, line.way
         t = min(max((y - ay) / dy if line.steep else (x - ax) / dx, 0.0), 1.0)
