@@ -9,6 +9,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+# Without a GPU its kernels are run by Triton's interpreter, which has to be chosen before anything imports them.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 # Workers of pytest-xdist share the cores among them; with threads of their own they would only wait for each other.
 # Tests of threads ask for the number that they need.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -23,7 +27,8 @@ settings.register_profile("explore", derandomize=False, **patient)
 settings.load_profile("repeatable")
 
 # Scenes and helpers of the ops' tests (`ops_scenes`, `ops_everywhere`) serve other folders too.
-sys.path.insert(0, str(Path(__file__).parent / "ops"))
+for folder in ("ops", "ops_gpu"):
+    sys.path.insert(0, str(Path(__file__).parent / folder))
 
 
 @pytest.fixture(scope="session")

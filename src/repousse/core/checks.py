@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from repousse.core import native
 
@@ -42,7 +43,7 @@ def as_index(op: str, name: str, value: Tensor) -> Tensor:
 
 
 def same_device(op: str, **tensors: Tensor) -> None:
-    """Raises ValueError unless all tensors are on one device: the CPU, the only one with kernels so far (or "meta")."""
+    """Raises ValueError unless all tensors are on one device, and that is one with kernels: the CPU or a GPU."""
     if all(tensor.is_cpu for tensor in tensors.values()):  # this is called for every picture
         return
     first, *_ = tensors
@@ -52,10 +53,10 @@ def same_device(op: str, **tensors: Tensor) -> None:
                 f"{op}: `{first}` is on {tensors[first].device} but `{name}` on {tensor.device}. "
                 "Move all inputs to one device."
             )
-        if tensor.device.type not in ("cpu", "meta"):
+        if tensor.device.type not in ("cpu", "cuda", "meta"):
             raise ValueError(
-                f"{op}: `{name}` is on {tensor.device}, but this version computes on the CPU only. "
-                "Move all inputs with .cpu() first."
+                f"{op}: `{name}` is on {tensor.device}, but there are kernels for the CPU and for GPUs of NVIDIA and "
+                "AMD only. Move all inputs with .cpu() first."
             )
 
 
@@ -75,6 +76,22 @@ def check_indices(op: str, name: str, faces: Tensor, limit: int, holder: str) ->
     face = find(faces.data_ptr(), faces.shape[0], limit)
     if face >= 0:
         raise index_error(op, name, faces, face, limit, holder)
+
+
+# Faces that have been found good: their version then, and the limit that they keep.
+_good: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+
+def check_indices_once(op: str, name: str, faces: Tensor, limit: int, holder: str) -> None:
+    """`check_indices` on a GPU, where it waits for the device: done once for each tensor, and again if it changes.
+
+    While a CUDA graph is captured nothing can be waited for: what was not drawn before is taken to be good.
+    """
+    state = (faces._version if not faces.is_inference() else None, limit)
+    if _good.get(faces) == state or (faces.is_cuda and torch.cuda.is_current_stream_capturing()):
+        return
+    check_indices_slowly(op, name, faces, limit, holder)
+    _good[faces] = state
 
 
 def check_indices_slowly(op: str, name: str, faces: Tensor, limit: int, holder: str) -> None:

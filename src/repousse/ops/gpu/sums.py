@@ -1,0 +1,73 @@
+"""Sums that many programs add to: gradients of vertices, attributes and texels.
+
+By default they are float atomics, whose order, and so whose last bits, change from run to run. Under
+`torch.use_deterministic_algorithms(True)` a kernel runs twice: it measures the largest contribution M, then adds
+contributions as multiples of M / 2^38 in int64, where the order does not matter. What is rounded away is at most
+4e-12 M per contribution; 2^25 contributions as large as M fit into one sum. Contributions that are not finite are added
+as floats: any order gives the same infinity or NaN.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+ATOMIC = tl.constexpr(0)
+MEASURE = tl.constexpr(1)
+FIXED = tl.constexpr(2)
+_BITS = 38
+_MOST = tl.constexpr(3.4028234663852886e38)
+
+
+class Sum(NamedTuple):
+    """The three pointers that `add` needs; kernels take them as three parameters in this order.
+
+    total  float32  the sums, or, in fixed point, what is not finite
+    fixed  int64    the sums in fixed point (unused by ATOMIC and MEASURE)
+    scale  float32 (1)  MEASURE: the largest contribution; FIXED: what contributions are multiplied by
+    """
+
+    total: Tensor
+    fixed: Tensor
+    scale: Tensor
+
+
+def accumulate(like: Sequence[Tensor], run: Callable[[list[Sum], int], None]) -> list[Tensor]:
+    """The sums to which a kernel adds.
+
+    like  tensors of the shapes and devices that the sums have; the sums are float32
+    run   starts the kernel, given a Sum for each and the mode, which the kernel passes to `add`
+    """
+    totals = [torch.zeros_like(tensor, dtype=torch.float32, memory_format=torch.contiguous_format) for tensor in like]
+    if not torch.are_deterministic_algorithms_enabled():
+        run([Sum(total, total, total) for total in totals], ATOMIC.value)
+        return totals
+    largest = [total.new_zeros(1) for total in totals]
+    run([Sum(total, total, most) for total, most in zip(totals, largest, strict=True)], MEASURE.value)
+    # Powers of two, so that scaling rounds nothing. frexp: M < 2^exponent.
+    exponents = [(_BITS - torch.frexp(most).exponent).clamp(-126, 126) for most in largest]
+    fixed = [torch.zeros_like(total, dtype=torch.int64) for total in totals]
+    scales = [torch.ldexp(torch.ones_like(most), power) for most, power in zip(largest, exponents, strict=True)]
+    run([Sum(*three) for three in zip(totals, fixed, scales, strict=True)], FIXED.value)
+    return [
+        total + (whole.double() / scale.double()).float()
+        for total, whole, scale in zip(totals, fixed, scales, strict=True)
+    ]
+
+
+@triton.jit
+def add(total, fixed, scale, offsets, values, mask, MODE: tl.constexpr):
+    """Add a block of float32 `values` to the sums at `offsets` where `mask`; several may add to the same one."""
+    if MODE == ATOMIC:
+        tl.atomic_add(total + offsets, values, mask=mask, sem="relaxed")
+    else:
+        finite = tl.abs(values) <= _MOST
+        if MODE == MEASURE:
+            tl.atomic_max(scale, tl.max(tl.where(mask & finite, tl.abs(values), 0.0)), sem="relaxed")
+        else:
+            whole = (tl.where(finite, values, 0.0) * tl.load(scale)).to(tl.int64)
+            tl.atomic_add(fixed + offsets, whole, mask=mask, sem="relaxed")
+            tl.atomic_add(total + offsets, values, mask=mask & ~finite, sem="relaxed")

@@ -1,0 +1,83 @@
+"""Compiles what the calls of one folder of ops launch, for GPUs that need not be there.
+
+Run as a program: `python cross_compile.py rasterize cuda:80 hip:gfx942`. It must not be run with TRITON_INTERPRET.
+Kernels are not run: what a call computes is garbage.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+import triton
+from torch import Tensor
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from triton.runtime.jit import JITFunction
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "ops")]
+_OPTIONS = ("num_warps", "num_stages", "enable_fp_fusion")
+_TYPES = {torch.float32: "fp32", torch.float64: "fp64", torch.int64: "i64", torch.int32: "i32", torch.int16: "i16"}
+_TYPES |= {torch.int8: "i8", torch.uint8: "u8", torch.bool: "i1"}
+
+
+def target(name: str) -> GPUTarget:
+    backend, architecture = name.split(":")
+    return GPUTarget(backend, int(architecture) if backend == "cuda" else architecture, 32 if backend == "cuda" else 64)
+
+
+def type_of(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return "*" + _TYPES[value.dtype]
+    if isinstance(value, bool):
+        return "i1"
+    if isinstance(value, int):
+        return "i32" if -(2**31) <= value < 2**31 else "i64"
+    return "fp32" if isinstance(value, float) else "constexpr"
+
+
+class Compiler:
+    """Stands in for running kernels."""
+
+    def __init__(self, targets: list[str]) -> None:
+        self.targets = {name: target(name) for name in targets}
+        self.done: dict[tuple[Any, ...], str] = {}
+
+    def run(self, kernel: JITFunction, *arguments: Any, grid: Any, warmup: bool, **named: Any) -> None:
+        options = {name: named.pop(name) for name in _OPTIONS if name in named}
+        values = dict(zip(kernel.arg_names, arguments, strict=False)) | named
+        constant = {p.name for p in kernel.params if p.is_constexpr}
+        signature = {name: "constexpr" if name in constant else type_of(value) for name, value in values.items()}
+        constants = {(kernel.arg_names.index(n),): values[n] for n, kind in signature.items() if kind == "constexpr"}
+        key = (kernel.fn, *signature.items(), *constants.items(), *options.items())
+        if key in self.done:
+            return
+        for name, gpu in self.targets.items():
+            source = ASTSource(kernel, signature, constants)
+            compiled = triton.compile(source, target=gpu, options=options)
+            assembly = compiled.asm.get("ptx", "")
+            for approximate in (".ftz", "fma.rn.f32", "fma.rn.f64"):
+                # These would make results differ from those of the CPU.
+                if approximate in assembly:
+                    raise AssertionError(f"{kernel.fn.__name__} for {name} contains {approximate}")
+        self.done[key] = kernel.fn.__name__
+
+
+def main(folder: str, targets: list[str]) -> None:
+    compiler = Compiler(targets)
+    JITFunction.run = lambda self, *arguments, **named: compiler.run(self, *arguments, **named)  # type: ignore
+    from calls import calls
+    from repousse.ops import library
+    from repousse.ops.gpu import launch
+
+    launch.read_count = lambda count: 8
+    for deterministic in (False, True):
+        for call in calls(folder):
+            torch.use_deterministic_algorithms(deterministic)
+            library.gpu_kernel(call.op)(*call.arguments)
+            torch.use_deterministic_algorithms(False)
+    print(f"{len(compiler.done)} kernels: {', '.join(sorted(set(compiler.done.values())))}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
