@@ -67,6 +67,7 @@ def main(folder: str, targets: list[str]) -> None:
     compiler = Compiler(targets)
     JITFunction.run = lambda self, *arguments, **named: compiler.run(self, *arguments, **named)  # type: ignore
     from calls import calls
+
     from repousse.ops import library
     from repousse.ops.gpu import launch
 

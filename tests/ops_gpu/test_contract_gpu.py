@@ -32,7 +32,7 @@ def check(call: Call) -> None:
     found = results(op(*arguments))
     assert len(found) == len(expected)
     for got, want in zip(found, expected, strict=True):
-        assert got.shape == want.shape and got.dtype == want.dtype, f"{got.dtype} {got.shape} != {want.dtype} {want.shape}"
+        assert (got.dtype, got.shape) == (want.dtype, want.shape)
         got = got.cpu()
         if not want.is_floating_point():
             assert torch.equal(got, want), f"{int((got != want).sum())} of {want.numel()} differ"

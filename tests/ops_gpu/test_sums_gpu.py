@@ -9,6 +9,7 @@ from ops_gpu import gpu_kernels
 pytest.importorskip("triton", reason="needs Triton: pip install triton")
 import triton
 import triton.language as tl
+
 from repousse.ops.gpu.launch import blocks, launch
 from repousse.ops.gpu.sums import Sum, accumulate, add
 
@@ -16,7 +17,7 @@ COUNT, ROWS = 1000, 7
 
 
 @triton.jit
-def _scatter(values, rows, count, total, fixed, scale, MODE: tl.constexpr, BLOCK: tl.constexpr):  # noqa: N803
+def _scatter(values, rows, count, total, fixed, scale, MODE: tl.constexpr, BLOCK: tl.constexpr):
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = at < count
     row = tl.load(rows + at, mask=mask, other=0)

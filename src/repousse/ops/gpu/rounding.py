@@ -1,4 +1,4 @@
-"""Rounding to whole numbers, halves to even as C's rint does, without library functions, which the interpreter lacks."""
+"""Rounding to whole numbers, halves to even as C's rint does: the interpreter has no library functions."""
 
 import triton
 import triton.language as tl
