@@ -1,4 +1,4 @@
-"""Clip coordinates to pixels: steps 1 and 2 of visibility (docs/design.md), with the bits of the kernels for the CPU."""
+"""Clip coordinates to pixels: steps 1 and 2 of visibility (docs/design.md), bit for bit as on the CPU."""
 
 import triton
 import triton.language as tl
