@@ -12,3 +12,10 @@ def calls(large: bool) -> Iterator[Call]:
     p[..., 3] = p[..., 3] + 0.8
     f = torch.arange(30, dtype=torch.int32).reshape(10, 3)
     yield Call("visibility", "soup", (p, f, None, 40, 50, 0))
+    ids, _ = torch.ops.repousse.visibility(p, f, None, 40, 50, 0)
+    yield Call("barycentrics", "soup", (p, f, ids))
+    yield Call(
+        "barycentrics_backward",
+        "soup",
+        (p, f, ids, torch.randn(*ids.shape, 2, generator=g), torch.randn(ids.shape, generator=g)),
+    )

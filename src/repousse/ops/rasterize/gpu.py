@@ -5,7 +5,9 @@ from torch import Tensor
 
 from repousse.core import checks
 from repousse.ops.gpu.launch import blocks, launch
+from repousse.ops.gpu.sums import Sum, accumulate
 from repousse.ops.rasterize import arguments
+from repousse.ops.rasterize.gpu_barycentrics import COLUMNS, ROWS, add_gradients, draw_barycentrics
 from repousse.ops.rasterize.gpu_faces import draw_boxes, draw_faces
 from repousse.ops.rasterize.gpu_tiles import TILE, draw_tiles, list_faces
 from repousse.ops.rasterize.gpu_triangles import EMPTY
@@ -82,3 +84,46 @@ def nearest_faces(
         **drawn,
     )
     return keys.to(torch.int32), facing  # the low half of each key
+
+
+def barycentrics(positions: Tensor, faces: Tensor, face_id: Tensor) -> tuple[Tensor, Tensor]:
+    bary, depth = positions.new_empty((*face_id.shape, 2)), positions.new_empty(face_id.shape)
+    launch(
+        draw_barycentrics,
+        (_tiles(face_id),),
+        *(positions, faces, face_id, bary, depth, *_sizes(positions, faces, face_id)),
+        num_warps=8,
+        PACKED=positions.dim() == 2,
+    )
+    return bary, depth
+
+
+# Pixels whose face does not exist are taken to be empty: to tell, the device would have to be waited for.
+barycentrics_of = barycentrics
+
+
+def barycentrics_backward(positions: Tensor, faces: Tensor, face_id: Tensor, g_bary: Tensor, g_depth: Tensor) -> Tensor:
+    g_bary, g_depth = g_bary.contiguous(), g_depth.contiguous()
+
+    def run(sums: list[Sum], mode: int) -> None:
+        launch(
+            add_gradients,
+            (_tiles(face_id),),
+            *(positions, faces, face_id, g_bary, g_depth, *_sizes(positions, faces, face_id), *sums[0]),
+            num_warps=8,
+            PACKED=positions.dim() == 2,
+            MODE=mode,
+        )
+
+    return accumulate([positions], run)[0]
+
+
+def _tiles(face_id: Tensor) -> int:
+    images, height, width = face_id.shape
+    return images * blocks(height, ROWS.value) * blocks(width, COLUMNS.value)
+
+
+def _sizes(positions: Tensor, faces: Tensor, face_id: Tensor) -> tuple[int | float, ...]:
+    _, height, width = face_id.shape
+    tiles = blocks(height, ROWS.value), blocks(width, COLUMNS.value)
+    return positions.shape[-2], faces.shape[0], *tiles, height, width, height / 2, width / 2
