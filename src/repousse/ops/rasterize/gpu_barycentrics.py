@@ -138,8 +138,7 @@ def add_gradients(
                 _instead(g1, g_space, clipped, 1),
                 _instead(g2, g_space, clipped, 2),
             )
-        seen_face = tl.reshape(tl.where(seen, face, -1), [ROWS, COLUMNS])
-        start, last = _runs(seen_face)
+        start, last = _runs(tl.where(seen, face, -1))
         _add_runs(total, fixed, scale, base + vertex[0], g0, start, last, MODE)
         _add_runs(total, fixed, scale, base + vertex[1], g1, start, last, MODE)
         _add_runs(total, fixed, scale, base + vertex[2], g2, start, last, MODE)
@@ -201,24 +200,26 @@ def _instead(g, g_space, mask, i: tl.constexpr):
 
 @triton.jit
 def _runs(face):
-    """Of pixels in a row that show the same face, the column of the first, and which is the last; (ROWS, COLUMNS)."""
+    """Of pixels in a row of the tile that show the same face: the column of the first, (ROWS, COLUMNS), and which is
+    the last, (PIXELS)."""
+    face = tl.reshape(face, [ROWS, COLUMNS])
     column = tl.arange(0, COLUMNS)[None, :] + tl.zeros([ROWS, COLUMNS], tl.int32)
     before = tl.gather(face, tl.maximum(column - 1, 0), 1)
     after = tl.gather(face, tl.minimum(column + 1, COLUMNS - 1), 1)
     start = tl.where(before != face, column, 0)
     for power in tl.static_range(5):
         start = tl.maximum(start, tl.gather(start, tl.maximum(column - 2**power, 0), 1))
-    return start, (face >= 0) & ((after != face) | (column == COLUMNS - 1))
+    last = (face >= 0) & ((after != face) | (column == COLUMNS - 1))
+    return start, tl.reshape(last, [PIXELS])
 
 
 @triton.jit
 def _add_runs(total, fixed, scale, vertex, g, start, last, MODE: tl.constexpr):
     """Add to the vertices what the runs of pixels give them."""
-    offset = 4 * tl.reshape(vertex, [ROWS, COLUMNS])
-    add(total, fixed, scale, offset, _sum_run(g[0], start), last, MODE)
-    add(total, fixed, scale, offset + 1, _sum_run(g[1], start), last, MODE)
-    add(total, fixed, scale, offset + 2, _sum_run(g[2], start), last, MODE)
-    add(total, fixed, scale, offset + 3, _sum_run(g[3], start), last, MODE)
+    add(total, fixed, scale, 4 * vertex, _sum_run(g[0], start), last, MODE)
+    add(total, fixed, scale, 4 * vertex + 1, _sum_run(g[1], start), last, MODE)
+    add(total, fixed, scale, 4 * vertex + 2, _sum_run(g[2], start), last, MODE)
+    add(total, fixed, scale, 4 * vertex + 3, _sum_run(g[3], start), last, MODE)
 
 
 @triton.jit
@@ -229,4 +230,4 @@ def _sum_run(value, start):
     for power in tl.static_range(5):
         before = tl.gather(value, tl.maximum(column - 2**power, 0), 1)
         value += tl.where(column - 2**power >= start, before, 0.0)
-    return value
+    return tl.reshape(value, [PIXELS])
