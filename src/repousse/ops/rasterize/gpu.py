@@ -1,6 +1,7 @@
 """Visibility and barycentrics on a GPU."""
 
 import torch
+import triton
 from torch import Tensor
 
 from repousse.core import checks
@@ -12,6 +13,9 @@ from repousse.ops.rasterize.gpu_faces import draw_boxes, draw_faces
 from repousse.ops.rasterize.gpu_tiles import TILE, draw_tiles, list_faces
 from repousse.ops.rasterize.gpu_triangles import EMPTY
 
+# Faces that a warp of `draw_boxes` draws at a time, and pixels of each. The interpreter is slow per operation, not per
+# lane.
+_FACES, _LANES = (32, 256) if triton.knobs.runtime.interpret else (4, 32)
 _PROGRAMS = 4096  # of kernels that share a list whose length only the device knows: a few for each multiprocessor
 
 
@@ -62,12 +66,12 @@ def nearest_faces(
     # One warp: were there more, all would wait for the largest box.
     launch(
         draw_boxes,
-        (min(blocks(room, 4), _PROGRAMS),),
+        (min(blocks(room, _FACES), _PROGRAMS),),
         *(positions, faces, keys, queue, counters, vertices, face_count, *screen, step, count),
         num_warps=1,
         **drawn,
-        FACES=4,
-        LANES=32,
+        FACES=_FACES,
+        LANES=_LANES,
     )
     launch(
         list_faces,
