@@ -86,8 +86,8 @@ def homogeneous(x, y, w, column, row, half_width, half_height):
     Returns (a, b, f, sign, total, X, Y): the corners relative to the pixel, their weights f, which are not negative,
     and the sum of these; the pixel in [-1, 1]. Barycentric i is f_i / total.
     """
-    X = (column.to(tl.float64) + 0.5) / half_width.to(tl.float64) - 1.0
-    Y = (row.to(tl.float64) + 0.5) / half_height.to(tl.float64) - 1.0
+    X = (column.to(tl.float64) + 0.5) / half_width - 1.0
+    Y = (row.to(tl.float64) + 0.5) / half_height - 1.0
     a = (x[0] - X * w[0], x[1] - X * w[1], x[2] - X * w[2])
     b = (y[0] - Y * w[0], y[1] - Y * w[1], y[2] - Y * w[2])
     f0, f1, f2 = a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
