@@ -24,7 +24,7 @@ def zeros(LANES: tl.constexpr, COUNT: tl.constexpr):
     """COUNT float32 blocks of zeros."""
     found = ()
     for _ in tl.static_range(COUNT):
-        found = found + (tl.zeros([LANES], tl.float32),)
+        found += (tl.zeros([LANES], tl.float32),)
     return found
 
 
@@ -33,7 +33,7 @@ def plus(a, b):
     """The sums of two tuples' blocks."""
     found = ()
     for i in tl.static_range(len(a)):
-        found = found + (a[i] + b[i],)
+        found += (a[i] + b[i],)
     return found
 
 
@@ -42,7 +42,7 @@ def restart(sums, change, values):
     """`sums` + `values`; only `values` in lanes that `change` to another face."""
     found = ()
     for i in tl.static_range(len(sums)):
-        found = found + (tl.where(change, 0.0, sums[i]) + values[i],)
+        found += (tl.where(change, 0.0, sums[i]) + values[i],)
     return found
 
 
@@ -60,7 +60,7 @@ def add_corners(sum, faces, face, first, groups, group, values, mask, MODE: tl.c
         vertex = tl.load(at + corner, mask=mask, other=0)
         row = ()
         for i in tl.static_range(COUNT):
-            row = row + (values[corner * COUNT + i],)
+            row += (values[corner * COUNT + i],)
         add_rows(sum, (first + vertex) * groups + group, row, mask, MODE)
 
 
@@ -115,5 +115,5 @@ def sum_runs(values, start):
             if 2**step < LANES:
                 before = tl.gather(value, tl.maximum(lane - 2**step, 0), 0)
                 value += tl.where(lane - 2**step >= start, before, 0.0)
-        found = found + (value,)
+        found += (value,)
     return found

@@ -1,6 +1,5 @@
 """Interpolation on a GPU."""
 
-import torch
 import triton
 from torch import Tensor
 

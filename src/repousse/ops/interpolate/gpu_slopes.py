@@ -30,7 +30,7 @@ def slopes(points, seen, column, row, half_width, half_height):
     clipped = seen & ~safe
     if tl.max(clipped.to(tl.int32)) > 0:
         X, Y, W = to_float64(x), to_float64(y), to_float64(w)
-        a, b, f, sign64, total, _, _ = homogeneous(X, Y, W, column, row, half_width, half_height)
+        a, b, f, sign64, total, _unit_x, _unit_y = homogeneous(X, Y, W, column, row, half_width, half_height)
         bary64, along_x, along_y, scale64 = _in_clip_space(a, b, f, W, sign64, total, half_width, half_height)
         cx0, cx1 = _slope(bary64, along_x, scale64)
         cy0, cy1 = _slope(bary64, along_y, scale64)
@@ -55,7 +55,9 @@ def attribute_gradients(g, slopes):
     COUNT: tl.constexpr = len(g) // 2
     for c in tl.static_range(COUNT):
         first, second = x0 * g[c] + y0 * g[COUNT + c], x1 * g[c] + y1 * g[COUNT + c]
-        of_first, of_second, of_third = of_first + (first,), of_second + (second,), of_third + (-(first + second),)
+        of_first += (first,)
+        of_second += (second,)
+        of_third += (-(first + second),)
     return of_first + of_second + of_third
 
 
@@ -168,16 +170,27 @@ def _clipped_gradient(x, y, w, of_x, of_y, column, row, half_width, half_height)
     bary, edges_x, edges_y, scale = _in_clip_space(a, b, f, W, sign, total, half_width, half_height)
     of_x = (of_x[0].to(tl.float64), of_x[1].to(tl.float64))
     of_y = (of_y[0].to(tl.float64), of_y[1].to(tl.float64))
-    g_b, mean, g_x, g_y = _slope_gradient(bary, edges_x, edges_y, scale, of_x, of_y)
+    g_b, mean, of_edges_x, of_edges_y = _slope_gradient(bary, edges_x, edges_y, scale, of_x, of_y)
     g_f = ((g_b[0] - mean) * scale, (g_b[1] - mean) * scale, (g_b[2] - mean) * scale)
     of_f = homogeneous_edge_gradient(a, b, sign, unit_x, unit_y, g_f)
-    h_x = (g_x[0] * sign / half_width, g_x[1] * sign / half_width, g_x[2] * sign / half_width)
-    h_y = (g_y[0] * sign / half_height, g_y[1] * sign / half_height, g_y[2] * sign / half_height)
+    scale_x, scale_y = sign / half_width, sign / half_height
+    h_x = (of_edges_x[0] * scale_x, of_edges_x[1] * scale_x, of_edges_x[2] * scale_x)
+    h_y = (of_edges_y[0] * scale_y, of_edges_y[1] * scale_y, of_edges_y[2] * scale_y)
     found_x, found_y, found_w = (), (), ()
-    for i in tl.static_range(3):  # E_i along x is unit_x (w_k b_j - w_j b_k), along y unit_y (w_j a_k - w_k a_j)
-        j, k = (i + 1) % 3, (i + 2) % 3
-        g_a, g_bb = h_y[j] * W[k] - h_y[k] * W[j], h_x[k] * W[j] - h_x[j] * W[k]
-        g_w = (h_y[k] * a[j] - h_x[k] * b[j]) + (h_x[j] * b[k] - h_y[j] * a[k]) - (unit_x * g_a + unit_y * g_bb)
-        found_x, found_y = found_x + (of_f[0][i] + g_a,), found_y + (of_f[1][i] + g_bb,)
-        found_w = found_w + (of_f[2][i] + g_w,)
+    for i in tl.static_range(3):
+        g_x, g_y, g_w = _clipped_step_gradient(h_x, h_y, a, b, W, unit_x, unit_y, (i + 1) % 3, (i + 2) % 3)
+        found_x += (of_f[0][i] + g_x,)
+        found_y += (of_f[1][i] + g_y,)
+        found_w += (of_f[2][i] + g_w,)
     return found_x, found_y, found_w
+
+
+@triton.jit
+def _clipped_step_gradient(h_x, h_y, a, b, w, unit_x, unit_y, J: tl.constexpr, K: tl.constexpr):
+    """By x, y and w of one corner, after which come J and K, float64.
+
+    E_i along x is unit_x (w_k b_j - w_j b_k), where b_j = y_j - Y w_j; along y unit_y (w_j a_k - w_k a_j).
+    """
+    g_x, g_y = h_y[J] * w[K] - h_y[K] * w[J], h_x[K] * w[J] - h_x[J] * w[K]
+    g_w = (h_y[K] * a[J] - h_x[K] * b[J]) + (h_x[J] * b[K] - h_y[J] * a[K])
+    return g_x, g_y, g_w - (unit_x * g_x + unit_y * g_y)

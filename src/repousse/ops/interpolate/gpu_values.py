@@ -22,7 +22,7 @@ def load_gradients(g_out, pixel, channels, first, seen, GROUP: tl.constexpr, AXE
     for axis in tl.static_range(AXES):
         for c in tl.static_range(GROUP):
             at = g_out + (pixel * channels + first + c) * AXES + axis
-            found = found + (tl.load(at, mask=seen & (first + c < channels), other=0.0),)
+            found += (tl.load(at, mask=seen & (first + c < channels), other=0.0),)
     return found
 
 
@@ -34,9 +34,9 @@ def load_differences(attributes, corners, channels, first, seen, GROUP: tl.const
         mask = seen & (first + c < channels)
         third = tl.load(attributes + corners[2] * channels + first + c, mask=mask, other=0.0)
         value = tl.load(attributes + corners[0] * channels + first + c, mask=mask, other=0.0)
-        of_first = of_first + (value - third,)
+        of_first += (value - third,)
         value = tl.load(attributes + corners[1] * channels + first + c, mask=mask, other=0.0)
-        of_second = of_second + (value - third,)
+        of_second += (value - third,)
     return of_first + of_second
 
 
@@ -50,7 +50,7 @@ def weight_gradients(g, differences):
             total = g[axis * GROUP] * differences[corner * GROUP]
             for c in tl.static_range(1, GROUP):
                 total += g[axis * GROUP + c] * differences[corner * GROUP + c]
-            found = found + (total,)
+            found += (total,)
     return found
 
 
@@ -60,7 +60,9 @@ def value_gradients(g, b0, b1):
     b2 = (1.0 - b0) - b1
     of_first, of_second, of_third = (), (), ()
     for c in tl.static_range(len(g)):
-        of_first, of_second, of_third = of_first + (b0 * g[c],), of_second + (b1 * g[c],), of_third + (b2 * g[c],)
+        of_first += (b0 * g[c],)
+        of_second += (b1 * g[c],)
+        of_third += (b2 * g[c],)
     return of_first + of_second + of_third
 
 
@@ -100,7 +102,7 @@ def screen_to_clip(px, py, r, g_px, g_py, g_r, half_width, half_height):
     found = ()
     for i in tl.static_range(3):
         x, y, _, w = clip_gradient(px[i], py[i], 0.0, r[i], half_width, half_height, g_px[i], g_py[i], 0.0, g_r[i])
-        found = found + (x, y, tl.zeros_like(x), w)
+        found += (x, y, tl.zeros_like(x), w)
     return found
 
 
@@ -111,5 +113,5 @@ def replace(found, clipped, g_x, g_y, g_w):
     for i in tl.static_range(3):
         x = tl.where(clipped, g_x[i].to(tl.float32), found[4 * i])
         y = tl.where(clipped, g_y[i].to(tl.float32), found[4 * i + 1])
-        replaced = replaced + (x, y, found[4 * i + 2], tl.where(clipped, g_w[i].to(tl.float32), found[4 * i + 3]))
+        replaced += (x, y, found[4 * i + 2], tl.where(clipped, g_w[i].to(tl.float32), found[4 * i + 3]))
     return replaced
