@@ -80,9 +80,7 @@ inline int64_t first_row(const int32_t* rows, int64_t columns, int64_t count, in
 }
 
 // Edges are ordered by their lowest face, so those of a range of faces are a range of edges.
-inline int64_t first_edge_of(const Topology& t, int64_t face) {
-  return first_row(t.edge_faces, 2, t.edge_count, face);
-}
+inline int64_t first_edge_of(const Topology& t, int64_t face) { return first_row(t.edge_faces, 2, t.edge_count, face); }
 
 inline std::vector<EdgeRange> edge_ranges(const Topology& t, const Frames& frames) {
   std::vector<EdgeRange> found;
