@@ -126,6 +126,7 @@ def draw_boxes(
     queue,
     counters,
     vertices,
+    stride,
     face_count,
     height,
     width,
@@ -133,7 +134,6 @@ def draw_boxes(
     half_width,
     step,
     count,
-    PACKED: tl.constexpr,
     LAYERED: tl.constexpr,
     FACES: tl.constexpr,
     LANES: tl.constexpr,
@@ -150,7 +150,7 @@ def draw_boxes(
         item = tl.load(queue + slot, mask=live, other=0)
         image, face = (item // face_count).to(tl.int64), (item % face_count).to(tl.int64)
         a, b, c, _ = load_face(faces, face, vertices, live)
-        base = image * 0 if PACKED else image * vertices
+        base = image * stride
         ax, ay, az, aw = load_clip(positions, base + a, live, FACES)
         bx, by, bz, bw = load_clip(positions, base + b, live, FACES)
         cx, cy, cz, cw = load_clip(positions, base + c, live, FACES)

@@ -23,7 +23,7 @@ def list_faces(
     counters,
     listed,
     starts,
-    vertices,
+    stride,
     face_count,
     room,
     shift,
@@ -31,7 +31,6 @@ def list_faces(
     width,
     half_height,
     half_width,
-    PACKED: tl.constexpr,
     FACES: tl.constexpr,
 ):
     """Programs clip FACES faces from the back of the queue at a time, and list those that are left with their tiles.
@@ -47,7 +46,7 @@ def list_faces(
         live = slot < queued
         item = tl.load(queue + (room - 1) - slot, mask=live, other=0)
         image, face = (item // face_count).to(tl.int64), (item % face_count).to(tl.int64)
-        base = image * 0 if PACKED else image * vertices
+        base = image * stride
         X, Y, _, corners = _polygons(positions, faces, base, face, live, half_width, half_height)
         column, last_column, row, last_row = _boxes(X, Y, corners, width, height)
         live = (corners > 2) & (column <= last_column) & (row <= last_row)
@@ -70,7 +69,7 @@ def draw_tiles(
     counters,
     listed,
     starts,
-    vertices,
+    stride,
     face_count,
     shift,
     height,
@@ -79,7 +78,6 @@ def draw_tiles(
     half_width,
     step,
     count,
-    PACKED: tl.constexpr,
     LAYERED: tl.constexpr,
 ):
     """Programs draw the tiles of the faces listed. Arguments as for `list_faces` and `draw`."""
@@ -97,7 +95,7 @@ def draw_tiles(
         item = tl.load(listed + low)
         image, face = (item // face_count).to(tl.int64), (item % face_count).to(tl.int64)
         one = tl.zeros([1], tl.int64)
-        base = one if PACKED else one + image * vertices
+        base = one + image * stride
         X, Y, zeta, corners = _polygons(positions, faces, base, one + face, one == 0, half_width, half_height)
         column, last_column, row, last_row = _boxes(X, Y, corners, width, height)
         column, last_column, row, last_row = tl.sum(column), tl.sum(last_column), tl.sum(row), tl.sum(last_row)
