@@ -112,7 +112,7 @@ def shoot(
         else:
             cell_r, ar, br, cr, cell_c, ac, bc, cc, cell_d, ad, bd, cd = x, ax, bx, cx, y, ay, by, cy, z, az, bz, cz
             n_r, n_c, n_d, winding, rows, columns, cells = n_x, n_y, n_z, n_z, nx, ny, nz
-        first_row, last_row = _span(cell_r, ar, br, cr, rows)
+        first_row, _ = _span(cell_r, ar, br, cr, rows)
         first_column, last_column = _span(cell_c, ac, bc, cc, columns)
         in_column = (last_column - first_column + 1).to(tl.int32)
         row = first_row + ray // in_column

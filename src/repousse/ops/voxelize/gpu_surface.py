@@ -12,7 +12,12 @@ def _span(cell, a, b, c, size):
     """First and last cell, relative to `cell`, that may touch a triangle and lie in the grid."""
     low = tl.minimum(tl.minimum(a, b), c)
     high = tl.maximum(tl.maximum(a, b), c)
-    return tl.maximum((low - 1) >> BITS, -cell), tl.minimum(high >> BITS, size - 1 - cell), high - low
+    return tl.maximum((low - 1) >> BITS, -cell), tl.minimum(high >> BITS, size - 1 - cell)
+
+
+@triton.jit
+def _extent(a, b, c):
+    return tl.maximum(tl.maximum(a, b), c) - tl.minimum(tl.minimum(a, b), c)
 
 
 @triton.jit
@@ -31,20 +36,20 @@ def count_columns(points, faces, count, vertices, face_count, nx, ny, nz, counts
     x, ax, bx, cx = load_along(points, a, b, c, 0)
     y, ay, by, cy = load_along(points, a, b, c, 1)
     z, az, bz, cz = load_along(points, a, b, c, 2)
-    first, last, long_x = _span(x, ax, bx, cx, nx)
+    first, last = _span(x, ax, bx, cx, nx)
     in_x = tl.maximum(last - first + 1, 0)
-    first, last, long_y = _span(y, ay, by, cy, ny)
+    first, last = _span(y, ay, by, cy, ny)
     in_y = tl.maximum(last - first + 1, 0)
-    first, last, long_z = _span(z, az, bz, cz, nz)
+    first, last = _span(z, az, bz, cz, nz)
     in_z = tl.maximum(last - first + 1, 0)
     steep_x = tl.abs(area(ay, by, cy, az, bz, cz))
     steep_y = tl.abs(area(az, bz, cz, ax, bx, cx))
     steep_z = tl.abs(area(ax, bx, cx, ay, by, cy))
     flat = (steep_x == 0) & (steep_y == 0) & (steep_z == 0)
     # For flat ones the first axis after that of the columns is the longest: see `mark_columns`.
-    steep_x = tl.where(flat, long_y, steep_x)
-    steep_y = tl.where(flat, long_z, steep_y)
-    steep_z = tl.where(flat, long_x, steep_z)
+    steep_x = tl.where(flat, _extent(ay, by, cy), steep_x)
+    steep_y = tl.where(flat, _extent(az, bz, cz), steep_y)
+    steep_z = tl.where(flat, _extent(ax, bx, cx), steep_z)
     axis = tl.where((steep_x >= steep_y) & (steep_x >= steep_z), 0, tl.where(steep_y >= steep_z, 1, 2))
     columns = tl.where(axis == 0, in_y * in_z, tl.where(axis == 1, in_z * in_x, in_x * in_y))
     some = is_present(points, a, b, c) & (in_x > 0) & (in_y > 0) & (in_z > 0)
@@ -124,9 +129,9 @@ def mark_columns(
         size_u = tl.where(axis_u == 0, nx, tl.where(axis_u == 1, ny, nz))
         size_v = tl.where(axis_v == 0, nx, tl.where(axis_v == 1, ny, nz))
         size_w = tl.where(axis_w == 0, nx, tl.where(axis_w == 1, ny, nz))
-        first_u, last_u, long_u = _span(cell_u, au, bu, cu, size_u)
-        first_v, last_v, long_v = _span(cell_v, av, bv, cv, size_v)
-        first_w, last_w, long_w = _span(cell_w, aw, bw, cw, size_w)
+        first_u, _ = _span(cell_u, au, bu, cu, size_u)
+        first_v, last_v = _span(cell_v, av, bv, cv, size_v)
+        first_w, last_w = _span(cell_w, aw, bw, cw, size_w)
         in_v = (last_v - first_v + 1).to(tl.int32)
         u = first_u + column // in_v
         v = first_v + column % in_v
