@@ -64,30 +64,32 @@ def kato_released(
         counts,
         BLOCK=_FACES,
     )
-    lists = [(own, *running_sum(own)) for own in counts]
+    counts = counts.flatten()
+    ends, steps = running_sum(counts)
     # Columns are swept in a transposed copy, so that neighbouring lanes read neighbouring numbers there too.
-    pictures = [[one.transpose(1, 2).contiguous() for one in (face_id, image, grad)], [face_id, image, grad]]
+    pictures = [torch.cat([one.transpose(1, 2).flatten(), one.flatten()]) for one in (face_id, image, grad)]
 
     def run(totals: list[sums.Sum], mode: int) -> None:
-        for axis, (lines, places) in enumerate(((width, height), (height, width))):
-            launch(
-                sweep,
-                (programs(3 * count * lines, _SWEEP["EDGES"]),),
-                positions_ndc,
-                faces,
-                3 * count,
-                *mesh,
-                lines,
-                places,
-                *lists[axis],
-                *pictures[axis],
-                image.shape[-1],
-                eps,
-                *totals[0],
-                AXIS=axis,
-                MODE=mode,
-                **_SWEEP,
-            )
+        launch(
+            sweep,
+            (programs(3 * count * (width + height), _SWEEP["EDGES"]),),
+            positions_ndc,
+            faces,
+            6 * count,
+            *mesh,
+            width,
+            height,
+            counts,
+            ends,
+            steps,
+            pixels,
+            *pictures,
+            image.shape[-1],
+            eps,
+            *totals[0],
+            MODE=mode,
+            **_SWEEP,
+        )
 
     return sums.accumulate([positions_ndc], run)[0]
 

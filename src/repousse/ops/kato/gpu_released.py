@@ -110,11 +110,12 @@ def sweep(
     count,
     vertices,
     face_count,
-    lines,
-    places,
+    width,
+    height,
     counts,
     ends,
     steps,
+    pixels,
     face_id,
     image,
     gradient,
@@ -123,21 +124,24 @@ def sweep(
     total,
     fixed,
     scale,
-    AXIS: tl.constexpr,
     MODE: tl.constexpr,
     EDGES: tl.constexpr,
     PIXELS: tl.constexpr,
 ):
     """Both sweeps of edges along the lines they cross, added to the vertices' coordinates along the lines.
 
-    face_id, image and gradient are (B, lines, places, ...): AXIS 0, columns, lines and places from the left and from
-    the top; AXIS 1, rows, as they are. count = 3 B F edges. A program takes EDGES crossed lines at a time.
+    face_id, image, gradient  of `pixels` = B H W pixels, for columns as (B, W, H, ...), then for rows as (B, H, W, ...)
+    counts, ends              of count = 2 (3 B F) pairs of an axis and an edge
+
+    A program takes EDGES crossed lines at a time.
     """
     last = tl.load(ends + count - 1)
     start = tl.program_id(0).to(tl.int64) * EDGES
     while start < last:
         piece = start + tl.arange(0, EDGES)
-        index, number = find(ends, counts, count, steps, tl.minimum(piece, last - 1))
+        index, line = find(ends, counts, count, steps, tl.minimum(piece, last - 1))
+        axis = tl.where(index < count // 2, 0, 1)
+        index -= axis * (count // 2)
         pose = index // (3 * face_count)
         corner = index % (3 * face_count)
         face = corner // 3
@@ -146,25 +150,23 @@ def sweep(
         a = pose * vertices + tl.load(faces + corner)
         b = pose * vertices + tl.load(faces + second)
         c = pose * vertices + tl.load(faces + third)
-        au = _in_pixels(positions, a, AXIS, lines)
-        av = _in_pixels(positions, a, 1 - AXIS, places)
-        bu = _in_pixels(positions, b, AXIS, lines)
-        bv = _in_pixels(positions, b, 1 - AXIS, places)
-        cu = _in_pixels(positions, c, AXIS, lines)
-        cv = _in_pixels(positions, c, 1 - AXIS, places)
-        line, _ = _lines(au, bu, lines)
-        line += number
+        lines = tl.where(axis == 0, width, height)
+        places = tl.where(axis == 0, height, width)
+        au = _in_pixels(positions, a, axis, lines)
+        av = _in_pixels(positions, a, 1 - axis, places)
+        bu = _in_pixels(positions, b, axis, lines)
+        bv = _in_pixels(positions, b, 1 - axis, places)
+        cu = _in_pixels(positions, c, axis, lines)
+        cv = _in_pixels(positions, c, 1 - axis, places)
+        first, _ = _lines(au, bu, lines)
+        line += first
         u = line.to(tl.float64)
-        n = tl.cast(places, tl.float64)
-        # Lines and places are counted from below here, in the image from above.
-        if AXIS == 0:
-            outward = tl.where(au < bu, -1, 1)
-            zero = (pose * lines + line + 1) * places - 1
-            step = tl.full([EDGES], -1, tl.int32)
-        else:
-            outward = tl.where(au < bu, 1, -1)
-            zero = (pose * lines + lines - 1 - line) * places
-            step = tl.full([EDGES], 1, tl.int32)
+        n = places.to(tl.float64)
+        # Lines and places are counted from the lower left here, in the image from the upper left.
+        outward = tl.where((au < bu) == (axis == 0), -1, 1)
+        step = tl.where(axis == 0, -1, 1)
+        row = pose * lines + tl.where(axis == 0, line, lines - 1 - line)
+        zero = row * places + tl.where(axis == 0, places - 1, pixels)
         crossing = _meet(au, av, bu, bv, u)
         inner = tl.where(outward > 0, tl.floor(crossing), tl.ceil(crossing))
         outer = inner + outward
@@ -222,6 +224,6 @@ def sweep(
             EDGES,
             PIXELS,
         )
-        add(total, fixed, scale, 2 * a + 1 - AXIS, -(pull_a + more_a), mask, MODE)
-        add(total, fixed, scale, 2 * b + 1 - AXIS, -(pull_b + more_b), mask, MODE)
+        add(total, fixed, scale, 2 * a + 1 - axis, -(pull_a + more_a), mask, MODE)
+        add(total, fixed, scale, 2 * b + 1 - axis, -(pull_b + more_b), mask, MODE)
         start += tl.num_programs(0) * EDGES
