@@ -47,7 +47,7 @@ def count_rays(points, faces, chosen, count, vertices, face_count, nx, ny, nz, c
     counts += index
     tl.store(counts, along_x.to(tl.int32), mask=mask)
     tl.store(counts + count, along_y.to(tl.int32), mask=mask)
-    tl.store(counts + 2 * count.to(tl.int64), along_z.to(tl.int32), mask=mask)
+    tl.store(counts + 2 * tl.cast(count, tl.int64), along_z.to(tl.int32), mask=mask)
 
 
 @triton.jit
