@@ -62,7 +62,9 @@ def soft_backward(
         launch(pull, scene.grid, *arguments, num_warps=1, **scene.constants, **wanted, MODE=mode)
 
     nothing = corners.new_empty(0)
-    g_corners, g_colors = accumulate([corners if corners_wanted else nothing, colors if colors_wanted else nothing], run)
+    g_corners, g_colors = accumulate(
+        [corners if corners_wanted else nothing, colors if colors_wanted else nothing], run
+    )
     return g_corners, g_colors
 
 

@@ -112,6 +112,9 @@ def find_boxes(
 
     left, right = _pixels_between(x, good, step, width, margin, grown)
     top, bottom = _pixels_between(y, good, step, height, margin, grown)
+    drawn = (left < right) & (top < bottom)
+    left, right = tl.where(drawn, left, 0), tl.where(drawn, right, 0)
+    top, bottom = tl.where(drawn, top, 0), tl.where(drawn, bottom, 0)
     stride = all_chunks * FACES
     at = boxes + (first_chunk * FACES + number)
     tl.store(at, left, mask=mine)
@@ -122,7 +125,6 @@ def find_boxes(
     at += stride
     tl.store(at, bottom, mask=mine)
 
-    drawn = (left < right) & (top < bottom)
     chunk = group * CHUNKS_EACH + tl.arange(0, CHUNKS_EACH)
     at = bounds + first_chunk + chunk
     exists = chunk * FACES < count
