@@ -82,14 +82,9 @@ def calls(large: bool) -> Iterator[Call]:
     corners, faces = triangles(6, 6)
     ranges = torch.tensor([[0, 3], [2, 0], [3, 2]])
     yield from both("packed, one channel", corners[0], faces, (6, 7), sums, channels=1, ranges=ranges)
-    hard = replace(BROAD, color="hard", alpha="hard")
-    yield from both(
-        "packed, batched hard colours", corners[0], faces, (6, 7), hard, channels=2, ranges=ranges, batched=True
-    )
-    all_hard = replace(hard, distance="hard", alpha="prod")
-    yield from both(
-        "covered only", *triangles(3, 5, 2), (5, 17), all_hard, channels=4, cull="front", wanted=(False, True)
-    )
+    hard = replace(BROAD, distance="hard", alpha="hard", color="hard")
+    settings = {"channels": 4, "ranges": ranges, "batched": True, "wanted": (False, True)}
+    yield from both("packed, batched hard colours", corners[0], faces, (5, 17), hard, **settings)
     yield from both("one pixel", *triangles(7, 1), (1, 1), BROAD)
     yield from both("no faces", corners, faces[:0], (3, 4), BROAD)
     yield from both("no images", corners[:0], faces, (3, 4), BROAD)
