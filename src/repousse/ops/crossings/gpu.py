@@ -38,7 +38,7 @@ def crossings(
     mesh = (faces, edges, edge_faces, facing, positions)
     strides = (0, 0) if positions.dim() == 2 else (facing.shape[1], positions.shape[1])
     picture = (face_id, depth, height, width, width / 2, height / 2)
-    shared = (*found, *mesh, *strides, *picture, counts, totals)
+    shared = (found.images, found.edges, found.count, *mesh, *strides, *picture, counts, totals)
     launch.launch(_count, (programs,), *shared, EDGES=_EDGES, LINES=_LINES)
     ends = torch.cumsum(totals, 0)
     rows = borders.empty_rows(positions, launch.read_count(ends[-1]))
