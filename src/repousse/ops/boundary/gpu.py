@@ -1,0 +1,41 @@
+"""`boundary` on a GPU."""
+
+import torch
+from torch import Tensor
+
+from repousse.ops import borders
+from repousse.ops.boundary.gpu_gradient import add_parts
+from repousse.ops.boundary.gpu_outline import Scene, most_pieces, outline, room_for
+from repousse.ops.boundary.gpu_parts import find_parts
+from repousse.ops.gpu.silhouettes import find_silhouettes
+from repousse.ops.gpu.sums import Sum, accumulate
+
+
+def boundary(
+    positions: Tensor,
+    faces: Tensor,
+    edges: Tensor,
+    edge_faces: Tensor,
+    consistent: Tensor,
+    extra: Tensor,
+    face_edges: Tensor,
+    rasterized: Tensor,
+    face_id: Tensor,
+    depth: Tensor,
+    facing: Tensor,
+    ranges: Tensor | None,
+    image: Tensor,
+    grad: Tensor,
+) -> Tensor:
+    borders.check_faces("boundary", faces, rasterized)
+    scene = Scene(positions, faces, edges, edge_faces, face_id, depth, facing, image, grad)
+    most = most_pieces(scene)
+    silhouettes = find_silhouettes(edge_faces, consistent, extra, facing, len(face_id), ranges)
+    lines = outline(scene, silhouettes, room_for(scene, most))
+    flat = torch.zeros(len(face_id), dtype=torch.int8, device=face_id.device)
+    parts = find_parts(scene, lines, flat, room_for(scene, 9 * most))
+
+    def run(sums: list[Sum], mode: int) -> None:
+        add_parts(scene, lines, parts, sums[0], mode)
+
+    return accumulate([positions], run)[0]
