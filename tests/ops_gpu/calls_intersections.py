@@ -19,7 +19,9 @@ def calls(large: bool) -> Iterator[Call]:
             mesh = crossed(icosphere(level))
             yield call(name, mesh.topology, shown(mesh, (size, size), batch), 3)
         for seed in range(4):
-            clip, faces, size = build(["large", "tilted", "near", "wide"] * 20, seed, (400, 300), batch=2, shared=seed % 2 == 0)
+            clip, faces, size = build(
+                ["large", "tilted", "near", "wide"] * 20, seed, (400, 300), batch=2, shared=seed % 2 == 0
+            )
             yield call(f"80 faces, seed {seed}", topology(faces), rasterize(clip, faces, size), 2)
         return
     mesh = crossed(icosphere(1))

@@ -31,15 +31,14 @@ def intersections(
     queue, count = find_candidates(faces, face_id, image)
     scene = (positions, faces, edge_faces, face_edges, consistent.view(torch.uint8), face_id)
     sizes = (0 if positions.dim() == 2 else positions.shape[1], *face_id.shape[1:])
+    options = {"PAIRS": PAIRS, "num_warps": 2}
     met, met_count = torch.empty_like(queue), torch.zeros_like(count)
-    launch.launch(
-        _keep, (queue_programs(len(queue), PAIRS),), *scene, *sizes, queue, count, met, met_count, PAIRS=PAIRS, num_warps=2
-    )
+    programs = queue_programs(len(queue), PAIRS)
+    launch.launch(_keep, (programs,), *scene, *sizes, queue, count, met, met_count, **options)
     pairs = torch.sort(met[: launch.read_count(met_count)]).values
     rows = borders.empty_rows(positions, len(pairs))
-    launch.launch(
-        _describe, (launch.blocks(len(pairs), PAIRS),), *scene, *sizes, pairs, len(pairs), *rows, PAIRS=PAIRS, num_warps=2
-    )
+    programs = launch.blocks(len(pairs), PAIRS)
+    launch.launch(_describe, (programs,), *scene, *sizes, pairs, len(pairs), *rows, **options)
     return rows
 
 

@@ -37,23 +37,26 @@ def see(scene, line, face, asked):
     half = tl.full([], 0.5, tl.float64)
     u, v, w, z = (), (), (), ()
     for k in tl.static_range(3):
-        vertex = first_vertex + tl.load(faces + 3 * face + k, mask=asked, other=0)
-        x = tl.load(positions + 4 * vertex, mask=asked, other=0.0).to(tl.float64)
-        y = tl.load(positions + 4 * vertex + 1, mask=asked, other=0.0).to(tl.float64)
-        z = z + (tl.load(positions + 4 * vertex + 2, mask=asked, other=0.0).to(tl.float64),)
-        one = tl.load(positions + 4 * vertex + 3, mask=asked, other=0.0).to(tl.float64)
-        u = u + ((x + one) * (width * half) - (column + 0.5) * one,)
-        v = v + ((y + one) * (height * half) - (row + 0.5) * one,)
-        w = w + (one,)
+        corner = 4 * (first_vertex + tl.load(faces + 3 * face + k, mask=asked, other=0))
+        cx = tl.load(positions + corner, mask=asked, other=0.0).to(tl.float64)
+        cy = tl.load(positions + corner + 1, mask=asked, other=0.0).to(tl.float64)
+        cz = tl.load(positions + corner + 2, mask=asked, other=0.0).to(tl.float64)
+        cw = tl.load(positions + corner + 3, mask=asked, other=0.0).to(tl.float64)
+        u = (*u, (cx + cw) * (width * half) - (column + 0.5) * cw)
+        v = (*v, (cy + cw) * (height * half) - (row + 0.5) * cw)
+        w, z = (*w, cw), (*z, cz)
     n0 = _cross(u[1], v[1], w[1], u[2], v[2], w[2])
     n1 = _cross(u[2], v[2], w[2], u[0], v[0], w[0])
     n2 = _cross(u[0], v[0], w[0], u[1], v[1], w[1])
     volume = n0[0] * u[0] + n0[1] * v[0] + n0[2] * w[0]
     whole = asked & (volume != 0)
     divisor = tl.where(whole, volume, 1.0)
-    steep = axis == 0
-    along = _linear(tl.where(steep, n0[0], n0[1]), tl.where(steep, n1[0], n1[1]), tl.where(steep, n2[0], n2[1]), divisor, z)
-    across = _linear(tl.where(steep, n0[1], n0[0]), tl.where(steep, n1[1], n1[0]), tl.where(steep, n2[1], n2[0]), divisor, z)
+    by_x = _linear(n0[0], n1[0], n2[0], divisor, z)
+    by_y = _linear(n0[1], n1[1], n2[1], divisor, z)
+    along, across = (), ()
+    for k in tl.static_range(4):
+        along = (*along, tl.where(axis == 0, by_x[k], by_y[k]))
+        across = (*across, tl.where(axis == 0, by_y[k], by_x[k]))
     return volume < 0, whole, along, across, _linear(n0[2], n1[2], n2[2], divisor, z)
 
 
