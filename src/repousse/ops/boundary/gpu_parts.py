@@ -126,12 +126,12 @@ def _load_piece(extents, places, piece, mask):
 
 @triton.jit
 def _ends_of(numbers, ids, line, begin, end, mask):
-    """A line from `begin` to `end`: both points, and the vertices at the ends of the whole."""
+    """Lines from `begin` to `end`: both points, and the vertices at the ends of the whole."""
     numbered = load_line(numbers, ids, line, mask)
     ax, ay, dx, dy, side = numbered
     at = ids + 5 * line.to(tl.int64)
     a, b = tl.load(at + 2, mask=mask, other=-1), tl.load(at + 3, mask=mask, other=-1)
-    return numbered, (ax + begin * dx, ay + begin * dy, ax + end * dx, ay + end * dy), a, b
+    return (ax + begin * dx, ay + begin * dy, ax + end * dx, ay + end * dy), a, b
 
 
 @triton.jit
@@ -185,12 +185,12 @@ def _count_cuts(
         inside = piece < end
         pixel, mask = _pixel_of(ids, places, piece, inside, pixels)
         from_, to, line = _load_piece(extents, places, piece, mask)
-        _, points, a, b = _ends_of(numbers, ids, line, from_, to, mask)
+        points, a, b = _ends_of(numbers, ids, line, from_, to, mask)
         k = tl.load(first + pixel, mask=mask, other=-1)
         count = tl.zeros([BLOCK], tl.int32)
         left = _MOST_PIECES
         while (tl.max(k) >= 0) & (left > 0):
-            met, _, k = _next_cut(arrays, k, line, points, a, b)
+            met, share, k = _next_cut(arrays, k, line, points, a, b)
             count += met.to(tl.int32)
             k = tl.where(count < _MOST_CUTS, k, -1)
             left -= 1
@@ -220,7 +220,7 @@ def _insert(sorted, value):
 def _find_part(arrays, first, pixel, line, from_, to, index, mask):
     """Where part `index` of pieces begins and ends."""
     numbers, ids, extents, places, following = arrays
-    _, points, a, b = _ends_of(numbers, ids, line, from_, to, mask)
+    points, a, b = _ends_of(numbers, ids, line, from_, to, mask)
     none = tl.zeros_like(from_) + _INFINITY
     cuts = (none, none, none, none, none, none, none, none)
     count = tl.zeros_like(index)
@@ -262,7 +262,7 @@ def _look_between(arrays, k, own, mid_x, mid_y, zeta, from_inner, from_outer, fu
         at = ids + 5 * index.to(tl.int64)
         c, d = tl.load(at + 2, mask=listed, other=-1), tl.load(at + 3, mask=listed, other=-1)
         other_zeta, other_way = load_depth(numbers, index, listed)
-        parts_two, _ = meets(other, begin, end, from_inner[0], from_inner[1], further[0], further[1])
+        parts_two, t = meets(other, begin, end, from_inner[0], from_inner[1], further[0], further[1])
         parted = parted | (listed & further[2] & parts_two)
         foreign = listed & (index != line)
         begins = beyond(other, mid_x, mid_y) < 0.0
@@ -275,7 +275,7 @@ def _look_between(arrays, k, own, mid_x, mid_y, zeta, from_inner, from_outer, fu
         # Of several at the same depth, the order of the list on the CPU decides.
         nearer = met & begins & (depth >= zeta) & ((depth < here_depth) | ((depth == here_depth) & (k > here)))
         here, here_depth = tl.where(nearer, k, here), tl.where(nearer, depth, here_depth)
-        met, _ = meets(other, begin, end, from_inner[0], from_inner[1], mid_x, mid_y)
+        met, t = meets(other, begin, end, from_inner[0], from_inner[1], mid_x, mid_y)
         met = met & foreign & from_inner[2] & begins
         leaves = leaves | met
         lost = lost | (met & ((a == c) | (a == d) | (b == c) | (b == d)))
@@ -359,10 +359,10 @@ def _look(
         low = tl.where(inside, begin, 0)
         piece = find_owner(ends, low, tl.where(inside, end, 0), local)
         index = local - tl.load(ends + piece - 1, mask=inside & (piece > low), other=0)
-        line = tl.load(places + 2 * piece, mask=inside, other=0).to(tl.int64)
         pixel = tl.load(places + 2 * piece + 1, mask=inside, other=0)
+        from_, to, line = _load_piece(extents, places, piece, inside)
+        line = tl.where(inside, line, 0).to(tl.int64)
         first_pixel = tl.load(ids + 5 * line, mask=inside, other=0).to(tl.int64) * pixels
-        from_, to, _ = _load_piece(extents, places, piece, inside)
         from_, to = _find_part(arrays, first, first_pixel + pixel, line, from_, to, index.to(tl.int32), inside)
         seen = inside & (from_ < to)
 
@@ -435,7 +435,7 @@ def _is_parted(arrays, k, start, end):
     while (tl.max(k) >= 0) & (left > 0):
         listed = k >= 0
         from_, to, index = _load_piece(extents, places, k, listed)
-        met, _ = meets(load_line(numbers, ids, index, listed), from_, to, start[0], start[1], end[0], end[1])
+        met, t = meets(load_line(numbers, ids, index, listed), from_, to, start[0], start[1], end[0], end[1])
         parted = parted | (met & listed)
         k = tl.load(following + k.to(tl.int64), mask=listed & ~parted, other=-1)
         left -= 1
