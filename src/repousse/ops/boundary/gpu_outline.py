@@ -207,7 +207,7 @@ def _trace(
         ax, ay = aX.to(tl.float64) / 256.0, aY.to(tl.float64) / 256.0
         dx, dy = (bX - aX).to(tl.float64) / 256.0, (bY - aY).to(tl.float64) / 256.0
         line = ax, ay, dx, dy, side.to(tl.float64)
-        enters, leaves, column, row, columns, rows = walk(line, width, height)
+        enters, leaves, _column, _row, columns, rows = walk(line, width, height)
         between_columns, between_rows = is_along_border(line)
         pieces = (columns + rows + 1).to(tl.int64) * tl.where(between_columns | between_rows, 2, 1)
         pieces = tl.where(left & (enters < leaves), pieces, 0)
@@ -267,10 +267,10 @@ def _cut(
         before = mask & (line > low)
         place = (local - tl.load(ends + line - 1, mask=before, other=0)).to(tl.int32)
 
-        numbered = load_line(numbers, ids, line, mask)
-        ax, ay, dx, dy, side = numbered
-        begin, end, column, row, columns, rows = walk(numbered, width, height)
-        between_columns, between_rows = is_along_border(numbered)
+        placed = load_line(numbers, ids, line, mask)
+        ax, ay, dx, dy = placed[0], placed[1], placed[2], placed[3]
+        begin, end, column, row, columns, rows = walk(placed, width, height)
+        between_columns, between_rows = is_along_border(placed)
         twice = between_columns | between_rows
         # A line along a border is walked in the pixels before it, then in those behind it.
         again = twice & (place > columns + rows)
