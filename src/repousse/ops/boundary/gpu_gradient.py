@@ -60,7 +60,7 @@ def add_parts(scene: Scene, lines: Outline, parts: Parts, total: Sum, mode: int)
     room = len(parts.samples)
     launch(
         _add,
-        (max(list_programs(room, BLOCK), 1),),
+        (list_programs(room, BLOCK),),
         scene.positions,
         scene.edge_faces,
         scene.face_id,
@@ -82,27 +82,25 @@ def add_parts(scene: Scene, lines: Outline, parts: Parts, total: Sum, mode: int)
 
 
 @triton.jit
-def store_part(place, piece, begin, end, surface, behind, own, mask):
-    """Write parts, and note for their lines which of them have samples.
+def store_part(parts, known, at, line, piece, begin, end, surface, way, behind, behind_way, own, mask):
+    """Write the parts at `at`, and note for their lines where there are such.
 
-    place            the pointers extents, samples and ways of Parts and known of Outline; the parts' numbers, and their
-                     lines
-    surface, behind  samples: pixels and ways
-    own              whether a part's surface is that of one of the edge's own faces
+    parts  the pointers extents, samples and ways of Parts
+    own    whether a part's surface is that of one of the edge's own faces
     """
-    extents, samples, ways, known, at, line = place
+    extents, samples, ways = parts
     at = at.to(tl.int64)
     tl.store(extents + 2 * at, begin, mask=mask)
     tl.store(extents + 2 * at + 1, end, mask=mask)
     tl.store(samples + 3 * at, piece, mask=mask)
-    tl.store(samples + 3 * at + 1, surface[0], mask=mask)
-    tl.store(samples + 3 * at + 2, behind[0], mask=mask)
-    tl.store(ways + 2 * at, surface[1], mask=mask)
-    tl.store(ways + 2 * at + 1, behind[1], mask=mask)
+    tl.store(samples + 3 * at + 1, surface, mask=mask)
+    tl.store(samples + 3 * at + 2, behind, mask=mask)
+    tl.store(ways + 2 * at, way, mask=mask)
+    tl.store(ways + 2 * at + 1, behind_way, mask=mask)
     to = known + 6 * line.to(tl.int64)
-    _note(to, at, mask & (surface[0] >= 0))
-    _note(to + 2, at, mask & (surface[0] >= 0) & own)
-    _note(to + 4, at, mask & (behind[0] != UNKNOWN))
+    _note(to, at, mask & (surface >= 0))
+    _note(to + 2, at, mask & (surface >= 0) & own)
+    _note(to + 4, at, mask & (behind != UNKNOWN))
 
 
 @triton.jit

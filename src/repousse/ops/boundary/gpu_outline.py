@@ -73,11 +73,11 @@ def most_pieces(scene: Scene) -> int:
 def room_for(scene: Scene, most: int) -> int:
     """For how many pieces, or parts of them, of `most` there is room.
 
-    Edges, most of them shorter than pixels, and outlines of large things need far less. Where it is too little, as in
-    a tangle of thousands of edges that cross the whole image, the gradient becomes NaN (see gpu.py).
+    The outlines of large things have far fewer than there are pixels, and small faces a few for each edge. Where there
+    is too little room, as for thousands of faces that all cover the whole image, the gradient becomes NaN (see gpu.py).
     """
     batch, height, width = scene.face_id.shape
-    usual = batch * (2 * scene.edges.shape[0] + height * width // 4)
+    usual = batch * min(8 * scene.edges.shape[0], 4 * height * width)
     return min(most, max(usual, _LEAST_ROOM), 2**30)
 
 
@@ -92,9 +92,10 @@ def outline(scene: Scene, found: Silhouettes, room: int) -> Outline:
         torch.empty((lines, 6), dtype=torch.int32, device=device),
         torch.empty((room, 2), dtype=torch.float64, device=device),
         torch.empty((room, 2), dtype=torch.int32, device=device),
-        torch.zeros(1, dtype=torch.int64, device=device),
+        torch.empty(1, dtype=torch.int64, device=device),
     )
     if lines == 0:
+        result.total.zero_()
         return result
     ends = torch.empty(lines, dtype=torch.int64, device=device)
     totals = torch.empty(programs, dtype=torch.int64, device=device)

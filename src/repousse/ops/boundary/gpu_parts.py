@@ -172,8 +172,9 @@ def _look(
 
         part = before + local
         own_face = is_own(edge_faces, ids, face_id, line, surface, pixels, seen & (surface >= 0))
-        place = (part_extents, samples, ways, known, part, line)
-        store_part(place, piece.to(tl.int32), from_, to, (surface, way), (behind, way * 0.0), own_face, seen)
+        parts, index = (part_extents, samples, ways), piece.to(tl.int32)
+        behind_way = tl.zeros_like(way)
+        store_part(parts, known, part, line, index, from_, to, surface, way, behind, behind_way, own_face, seen)
         tl.store(samples + 3 * part, tl.full([BLOCK], -1, tl.int32), mask=inside & ~seen)
         tl.atomic_min(shown + piece, surface, mask=seen & (surface >= 0), sem="relaxed")
         start += BLOCK
