@@ -15,7 +15,7 @@ from torch import Tensor
 from repousse.ops.boundary.gpu_lines import beside, is_along_border, load_depth, load_line
 from repousse.ops.boundary.gpu_outline import BLOCK, NOWHERE, Outline, Scene
 from repousse.ops.boundary.gpu_samples import jump
-from repousse.ops.gpu.launch import blocks, launch
+from repousse.ops.gpu.launch import launch
 from repousse.ops.gpu.silhouettes import list_programs, share_of_list
 from repousse.ops.gpu.sums import Sum, add
 
@@ -28,8 +28,8 @@ class Parts(NamedTuple):
     """Parts of pieces, ordered by piece, those of one piece by where they begin.
 
     extents  float64 (N, 2)  from where to where on its line a part goes
-    samples  int32 (N, 3)    its piece, -1 if there is no part here (then nothing else is set); the pixel with the colour
-                             of its surface, UNKNOWN if there is none; that of what lies behind it, UNKNOWN, or
+    samples  int32 (N, 3)    its piece, -1 if there is no part here (then nothing else is set); the pixel with the
+                             colour of its surface, UNKNOWN if there is none; that of what lies behind it, UNKNOWN, or
                              -2 - piece: that of the surface of another piece
     ways     float32 (N, 2)  how much of the change since the pixel further away from the edge these colours get
     shown    int32 (M)       for each piece the first pixel that shows its surface, NOWHERE if there is none
@@ -56,11 +56,11 @@ def empty_parts(room: int, pieces: int, device: torch.device) -> Parts:
 
 def add_parts(scene: Scene, lines: Outline, parts: Parts, total: Sum, mode: int) -> None:
     """Add to the gradient of positions what parts of lines change."""
-    batch, height, width = scene.face_id.shape
+    _, height, width = scene.face_id.shape
     room = len(parts.samples)
     launch(
         _add,
-        (max(list_programs(room, BLOCK), 1),),
+        (list_programs(room, BLOCK),),
         scene.positions,
         scene.edge_faces,
         scene.face_id,
@@ -82,9 +82,7 @@ def add_parts(scene: Scene, lines: Outline, parts: Parts, total: Sum, mode: int)
 
 
 @triton.jit
-def store_part(
-    parts, known, at, line, piece, begin, end, surface, way, behind, behind_way, own, mask
-):
+def store_part(parts, known, at, line, piece, begin, end, surface, way, behind, behind_way, own, mask):
     """Write the parts at `at`, and note for their lines where there are such.
 
     parts  the pointers extents, samples and ways of Parts
@@ -193,19 +191,20 @@ def _add(
         zeta, zeta_way = load_depth(numbers, line, mask)
         lacking = mask & (surface < 0)
         if tl.max(lacking.to(tl.int32)) > 0:
-            found = _nearby(face_id + first_pixel, depth + first_pixel, pixel, behind, zeta + middle * zeta_way, width, height, lacking)
+            picture = (face_id + first_pixel, depth + first_pixel, width, height)
+            found = _nearby(picture, pixel, behind, zeta + middle * zeta_way, lacking)
             surface = tl.where(lacking, found, surface)
             way = tl.where(lacking, 0.0, way)
         mask = mask & (surface >= 0)
 
-        numbered = load_line(numbers, ids, line, mask)
-        ax, ay, dx, dy, side = numbered
-        _, _, towards = beside(numbered, pixel, width, height)
-        between_columns, between_rows = is_along_border(numbered)
+        placed = load_line(numbers, ids, line, mask)
+        dx, dy, side = placed[2], placed[3], placed[4]
+        _inner, _outer, towards = beside(placed, pixel, width, height)
+        between_columns, between_rows = is_along_border(placed)
         weight = tl.where(between_columns | between_rows, 0.5, 1.0) * (to - from_)
-        inner = (first_pixel + surface, first_pixel + surface - towards, way)
-        outer = (first_pixel + behind, first_pixel + behind + towards, behind_way)
-        moved = weight * jump(image, grad, first_pixel + pixel, inner, outer, channels, mask)
+        inside = (first_pixel + surface, first_pixel + surface - towards, way)
+        outside = (first_pixel + behind, first_pixel + behind + towards, behind_way)
+        moved = weight * jump(image, grad, first_pixel + pixel, inside, outside, channels, mask)
 
         a = number * vertices + tl.load(ids + 5 * line + 2, mask=mask, other=0)
         b = number * vertices + tl.load(ids + 5 * line + 3, mask=mask, other=0)
@@ -232,7 +231,7 @@ def _add_nan(values, total, fixed, scale, MODE: tl.constexpr, BLOCK: tl.constexp
 @triton.jit
 def _sample(arrays, part, own_faces, only_own, mask, SIDE: tl.constexpr):
     """The pixel of one sample of parts, as far as it counts: negative if there is none."""
-    extents, samples, ways, shown, face_id = arrays
+    samples, shown, face_id = arrays[1], arrays[3], arrays[4]
     mask = mask & (tl.load(samples + 3 * part, mask=mask, other=-1) >= 0)
     pixel = tl.load(samples + 3 * part + 1 + SIDE, mask=mask, other=UNKNOWN)
     if SIDE == 0:
@@ -250,13 +249,14 @@ def _sample(arrays, part, own_faces, only_own, mask, SIDE: tl.constexpr):
 
 @triton.jit
 def _middle(extents, part, mask):
-    return (tl.load(extents + 2 * part, mask=mask, other=0.0) + tl.load(extents + 2 * part + 1, mask=mask, other=0.0)) / 2.0
+    begin = tl.load(extents + 2 * part, mask=mask, other=0.0)
+    return (begin + tl.load(extents + 2 * part + 1, mask=mask, other=0.0)) / 2.0
 
 
 @triton.jit
 def _nearest(arrays, part, mask, first, last, own_faces, only_own, SIDE: tl.constexpr):
     """The samples of one side of parts, or those of the nearest parts of the same line that have one."""
-    extents, samples, ways, shown, face_id = arrays
+    extents, ways = arrays[0], arrays[2]
     pixel = _sample(arrays, part, own_faces, only_own, mask, SIDE)
     lacking = mask & (pixel == UNKNOWN) & (first <= last)
     at = part
@@ -291,8 +291,9 @@ def _nearest(arrays, part, mask, first, last, own_faces, only_own, SIDE: tl.cons
 
 
 @triton.jit
-def _nearby(face_id, depth, pixel, behind, zeta, width, height, mask):
+def _nearby(picture, pixel, behind, zeta, mask):
     """The pixels around that show something at about the depth of an edge, but not the face `behind` it; -1: none."""
+    face_id, depth, width, height = picture
     column, row = pixel % width, pixel // width
     hidden = tl.load(face_id + behind, mask=mask, other=-1)
     best = tl.full(pixel.shape, -1, tl.int32)

@@ -1,7 +1,7 @@
 """Edges on the screen, in the words of outline.h: functions for kernels.
 
-A line is the tuple (ax, ay, dx, dy, side) of float64 blocks: it starts at (ax, ay), in pixels, leads along (dx, dy), and
-its first face lies where side * E < 0. A pixel is its int32 index within its image.
+A line is the tuple (ax, ay, dx, dy, side) of float64 blocks: it starts at (ax, ay), in pixels, leads along (dx, dy),
+and its first face lies where side * E < 0. A pixel is its int32 index within its image.
 """
 
 import triton
@@ -13,20 +13,27 @@ _INFINITY = tl.constexpr(float("inf"))
 @triton.jit
 def load_line(numbers, ids, line, mask):
     """Lines of an outline. Masked ones have no length."""
-    at = numbers + 8 * line.to(tl.int64)
-    ax = tl.load(at, mask=mask, other=0.0)
-    ay = tl.load(at + 1, mask=mask, other=0.0)
-    dx = tl.load(at + 2, mask=mask, other=0.0)
-    dy = tl.load(at + 3, mask=mask, other=0.0)
+    to = numbers + 8 * line.to(tl.int64)
+    ax = tl.load(to, mask=mask, other=0.0)
+    ay = tl.load(to + 1, mask=mask, other=0.0)
+    dx = tl.load(to + 2, mask=mask, other=0.0)
+    dy = tl.load(to + 3, mask=mask, other=0.0)
     side = tl.load(ids + 5 * line.to(tl.int64) + 4, mask=mask, other=1).to(tl.float64)
     return ax, ay, dx, dy, side
 
 
 @triton.jit
+def load_vertices(ids, line, mask):
+    """The vertices at both ends of lines; masked ones have none."""
+    to = ids + 5 * line.to(tl.int64)
+    return tl.load(to + 2, mask=mask, other=-1), tl.load(to + 3, mask=mask, other=-1)
+
+
+@triton.jit
 def load_depth(numbers, line, mask):
     """Depth of lines at their start, and how much it changes along them."""
-    at = numbers + 8 * line.to(tl.int64)
-    return tl.load(at + 4, mask=mask, other=0.0), tl.load(at + 5, mask=mask, other=0.0)
+    to = numbers + 8 * line.to(tl.int64)
+    return tl.load(to + 4, mask=mask, other=0.0), tl.load(to + 5, mask=mask, other=0.0)
 
 
 @triton.jit
@@ -37,8 +44,13 @@ def centre(pixel, width):
 
 @triton.jit
 def is_steep(line):
-    ax, ay, dx, dy, side = line
-    return tl.abs(dy) >= tl.abs(dx)
+    return tl.abs(line[3]) >= tl.abs(line[2])
+
+
+@triton.jit
+def point_at(line, t):
+    """Points of lines."""
+    return line[0] + t * line[2], line[1] + t * line[3]
 
 
 @triton.jit
@@ -50,18 +62,20 @@ def beyond(line, x, y):
 
 @triton.jit
 def is_inside(line, x, y):
-    """On the side of the face? What lies on the line belongs to what is right of it, or below it, as in the fill rule."""
-    ax, ay, dx, dy, side = line
+    """On the side of the face? What lies on a line belongs to what is right of it, or below it, as in the fill rule."""
+    dx, dy, side = line[2], line[3], line[4]
     e = beyond(line, x, y)
     return tl.where(e != 0.0, e, side * tl.where(dy != 0.0, -dy, dx)) < 0.0
 
 
 @triton.jit
 def beside(line, pixel, width, height):
-    """The pixels beside lines next to `pixel`, along the axis across them: on the side of the face and on the other one,
-    -1 outside the image; then the step from the former to the latter.
+    """The pixels beside lines next to `pixel`, along the axis across them.
+
+    Returns the one on the side of the face and the one on the other side, -1 outside the image; then the step from the
+    former to the latter.
     """
-    ax, ay, dx, dy, side = line
+    dx, dy, side = line[2], line[3], line[4]
     x, y = centre(pixel, width)
     inside = is_inside(line, x, y)
     steep = is_steep(line)
@@ -77,7 +91,7 @@ def beside(line, pixel, width, height):
 @triton.jit
 def meets(line, begin, end, from_x, from_y, to_x, to_y):
     """Do ways meet the parts [begin, end) of lines? And where on the line, if so."""
-    ax, ay, dx, dy, side = line
+    ax, ay, dx, dy = line[0], line[1], line[2], line[3]
     wx, wy = to_x - from_x, to_y - from_y
     a = wx * (ay - from_y) - wy * (ax - from_x)
     b = wx * (ay + dy - from_y) - wy * (ax + dx - from_x)
@@ -89,7 +103,7 @@ def meets(line, begin, end, from_x, from_y, to_x, to_y):
 @triton.jit
 def is_along_border(line):
     """Whether lines follow a border between columns, and one between rows: then they belong half to both sides."""
-    ax, ay, dx, dy, side = line
+    ax, ay, dx, dy = line[0], line[1], line[2], line[3]
     rows = (dy == 0.0) & (ay == tl.floor(ay))
     return (dx == 0.0) & (ax == tl.floor(ax)) & ~rows, rows
 
@@ -101,7 +115,7 @@ def walk(line, width, height):
     Returns where it begins and ends, the column and row of its first pixel, and how many borders of columns and of rows
     it meets before its end. Outside the image it ends before it begins.
     """
-    ax, ay, dx, dy, side = line
+    ax, ay, dx, dy = line[0], line[1], line[2], line[3]
     begin, end = _clip(ax, dx, width, tl.zeros_like(ax), tl.zeros_like(ax) + 1.0)
     begin, end = _clip(ay, dy, height, begin, end)
     column, columns = _start(ax, dx, begin, end)
@@ -123,8 +137,8 @@ def _clip(start, way, limit, begin, end):
 @triton.jit
 def _start(start, way, begin, end):
     """The first column (or row), and how many borders come before the end."""
-    at = start + way * begin
-    cell = tl.where(way < 0.0, tl.ceil(at) - 1.0, tl.floor(at)).to(tl.int32)
+    place = start + way * begin
+    cell = tl.where(way < 0.0, tl.ceil(place) - 1.0, tl.floor(place)).to(tl.int32)
     last = start + way * end
     count = tl.where(way > 0.0, tl.ceil(last).to(tl.int32) - cell - 1, cell - tl.floor(last).to(tl.int32))
     # It is counted by what `border` says, from a little less than what is expected: a border at the end may round

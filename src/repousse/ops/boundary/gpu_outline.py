@@ -73,11 +73,11 @@ def most_pieces(scene: Scene) -> int:
 def room_for(scene: Scene, most: int) -> int:
     """For how many pieces, or parts of them, of `most` there is room.
 
-    Edges, most of them shorter than pixels, and outlines of large things need far less. Where it is too little, as in
-    a tangle of thousands of edges that cross the whole image, the gradient becomes NaN (see gpu.py).
+    The outlines of large things have far fewer than there are pixels, and small faces a few for each edge. Where there
+    is too little room, as for thousands of faces that all cover the whole image, the gradient becomes NaN (see gpu.py).
     """
     batch, height, width = scene.face_id.shape
-    usual = batch * (2 * scene.edges.shape[0] + height * width // 4)
+    usual = batch * min(8 * scene.edges.shape[0], 4 * height * width)
     return min(most, max(usual, _LEAST_ROOM), 2**30)
 
 
@@ -92,9 +92,10 @@ def outline(scene: Scene, found: Silhouettes, room: int) -> Outline:
         torch.empty((lines, 6), dtype=torch.int32, device=device),
         torch.empty((room, 2), dtype=torch.float64, device=device),
         torch.empty((room, 2), dtype=torch.int32, device=device),
-        torch.zeros(1, dtype=torch.int64, device=device),
+        torch.empty(1, dtype=torch.int64, device=device),
     )
     if lines == 0:
+        result.total.zero_()
         return result
     ends = torch.empty(lines, dtype=torch.int64, device=device)
     totals = torch.empty(programs, dtype=torch.int64, device=device)
@@ -207,7 +208,7 @@ def _trace(
         ax, ay = aX.to(tl.float64) / 256.0, aY.to(tl.float64) / 256.0
         dx, dy = (bX - aX).to(tl.float64) / 256.0, (bY - aY).to(tl.float64) / 256.0
         line = ax, ay, dx, dy, side.to(tl.float64)
-        enters, leaves, column, row, columns, rows = walk(line, width, height)
+        enters, leaves, _column, _row, columns, rows = walk(line, width, height)
         between_columns, between_rows = is_along_border(line)
         pieces = (columns + rows + 1).to(tl.int64) * tl.where(between_columns | between_rows, 2, 1)
         pieces = tl.where(left & (enters < leaves), pieces, 0)
@@ -267,10 +268,10 @@ def _cut(
         before = mask & (line > low)
         place = (local - tl.load(ends + line - 1, mask=before, other=0)).to(tl.int32)
 
-        numbered = load_line(numbers, ids, line, mask)
-        ax, ay, dx, dy, side = numbered
-        begin, end, column, row, columns, rows = walk(numbered, width, height)
-        between_columns, between_rows = is_along_border(numbered)
+        placed = load_line(numbers, ids, line, mask)
+        ax, ay, dx, dy = placed[0], placed[1], placed[2], placed[3]
+        begin, end, column, row, columns, rows = walk(placed, width, height)
+        between_columns, between_rows = is_along_border(placed)
         twice = between_columns | between_rows
         # A line along a border is walked in the pixels before it, then in those behind it.
         again = twice & (place > columns + rows)

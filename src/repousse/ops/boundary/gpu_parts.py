@@ -1,24 +1,29 @@
-"""What is seen on both sides of silhouettes, part by part: parts.h for a GPU.
-
-Pieces of the same pixel make a linked list. It is built by atomics, so its order may change from run to run: nothing
-depends on it, unless a pixel has more than MOST_PIECES pieces or a piece more than MOST_CUTS cuts. With
-`torch.use_deterministic_algorithms(True)` pieces are sorted instead, and the order is that on the CPU.
-"""
+"""What is seen on both sides of silhouettes, part by part: parts.h for a GPU."""
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from repousse.ops.boundary.gpu_cuts import count_cuts, find_part
 from repousse.ops.boundary.gpu_gradient import UNKNOWN, Parts, empty_parts, is_own, store_part
-from repousse.ops.boundary.gpu_lines import beside, beyond, centre, is_inside, is_steep, load_depth, load_line, meets
-from repousse.ops.boundary.gpu_outline import BLOCK, NOWHERE, Outline, Scene, count_of, find_owner
+from repousse.ops.boundary.gpu_lines import (
+    beside,
+    beyond,
+    centre,
+    is_steep,
+    load_depth,
+    load_line,
+    load_vertices,
+    meets,
+    point_at,
+)
+from repousse.ops.boundary.gpu_outline import BLOCK, Outline, Scene, count_of, find_owner
+from repousse.ops.boundary.gpu_pixels import MOST_PIECES, link_pieces, load_piece
 from repousse.ops.boundary.gpu_samples import change
-from repousse.ops.gpu.launch import blocks, launch
+from repousse.ops.gpu.launch import launch
 from repousse.ops.gpu.silhouettes import list_programs, share_of_list
 
-_MOST_PIECES = tl.constexpr(256)  # of a pixel that are looked at for one part: bounds the cost of tangled meshes
-_MOST_CUTS = tl.constexpr(8)
 _INFINITY = tl.constexpr(float("inf"))
 
 
@@ -28,24 +33,14 @@ def find_parts(scene: Scene, lines: Outline, flat: Tensor, room: int) -> Parts:
     flat  int8 (B)  whether each face of an image has one colour
     room  for how many parts
     """
-    batch, height, width = scene.face_id.shape
-    pieces = len(lines.places)
+    _, height, width = scene.face_id.shape
+    pieces, device = len(lines.places), scene.positions.device
     programs = list_programs(pieces, BLOCK)
-    parts = empty_parts(room, pieces, scene.positions.device)
-    first = torch.full((batch * height * width,), -1, dtype=torch.int32, device=scene.positions.device)
-    following = torch.empty(pieces, dtype=torch.int32, device=scene.positions.device)
-    link = (lines.ids, lines.places, lines.total, pieces, height * width)
-    if torch.are_deterministic_algorithms_enabled():
-        keys = torch.full((pieces,), len(first), dtype=torch.int64, device=first.device)
-        launch(_find_pixels, (programs,), *link, keys, BLOCK=BLOCK)
-        keys, order = torch.sort(keys, stable=True)
-        launch(_link_sorted, (programs,), keys, order, pieces, len(first), first, following, BLOCK=BLOCK)
-    else:
-        launch(_link, (programs,), *link, first, following, BLOCK=BLOCK)
-    lists = (*lines[:2], *lines[3:], pieces, first, following, width, height)
-    ends = torch.empty(pieces, dtype=torch.int32, device=first.device)
-    totals = torch.empty(programs, dtype=torch.int64, device=first.device)
-    launch(_count_cuts, (programs,), *lists, ends, totals, parts.shown, BLOCK=BLOCK)
+    parts = empty_parts(room, pieces, device)
+    lists = (*lines[:2], *lines[3:], pieces, *link_pieces(lines, scene.face_id.shape), width, height)
+    ends = torch.empty(pieces, dtype=torch.int32, device=device)
+    totals = torch.empty(programs, dtype=torch.int64, device=device)
+    launch(count_cuts, (programs,), *lists, ends, totals, parts.shown, BLOCK=BLOCK)
     launch(
         _look,
         (programs,),
@@ -65,249 +60,6 @@ def find_parts(scene: Scene, lines: Outline, flat: Tensor, room: int) -> Parts:
         PROGRAMS=triton.next_power_of_2(programs),
     )
     return parts
-
-
-@triton.jit
-def _pixel_of(ids, places, piece, mask, pixels):
-    """Index in the batch of the pixel of pieces, and the index in it of their image's first; mask: those not empty."""
-    line = tl.load(places + 2 * piece, mask=mask, other=0).to(tl.int64)
-    pixel = tl.load(places + 2 * piece + 1, mask=mask, other=-1)
-    mask = mask & (pixel >= 0)
-    return tl.load(ids + 5 * line, mask=mask, other=0).to(tl.int64) * pixels + pixel, mask
-
-
-@triton.jit
-def _link(ids, places, total, room, pixels, first, following, BLOCK: tl.constexpr):
-    """A lane puts one piece before the others of its pixel."""
-    start, end = share_of_list(count_of(total, room), BLOCK)
-    while start < end:
-        piece = start + tl.arange(0, BLOCK)
-        pixel, mask = _pixel_of(ids, places, piece, piece < end, pixels)
-        tl.store(following + piece, tl.atomic_xchg(first + pixel, piece.to(tl.int32), mask, "relaxed"), mask=mask)
-        start += BLOCK
-
-
-@triton.jit
-def _find_pixels(ids, places, total, room, pixels, keys, BLOCK: tl.constexpr):
-    """A lane writes the pixel of one piece."""
-    start, end = share_of_list(count_of(total, room), BLOCK)
-    while start < end:
-        piece = start + tl.arange(0, BLOCK)
-        pixel, mask = _pixel_of(ids, places, piece, piece < end, pixels)
-        tl.store(keys + piece, pixel, mask=mask)
-        start += BLOCK
-
-
-@triton.jit
-def _link_sorted(keys, order, room, pixels, first, following, BLOCK: tl.constexpr):
-    """A lane links one piece, the last of a pixel being the first of its list. `keys`: their pixels, in order."""
-    start = tl.program_id(0) * BLOCK
-    while start < room:
-        at = start + tl.arange(0, BLOCK)
-        pixel = tl.load(keys + at, mask=at < room, other=pixels)
-        mask = pixel < pixels
-        piece = tl.load(order + at, mask=mask, other=0)
-        before = tl.load(keys + at - 1, mask=mask & (at > 0), other=-1)
-        other = tl.load(order + at - 1, mask=mask & (before == pixel), other=-1)
-        tl.store(following + piece, other.to(tl.int32), mask=mask)
-        after = tl.load(keys + at + 1, mask=mask & (at + 1 < room), other=pixels)
-        tl.store(first + pixel, piece.to(tl.int32), mask=mask & (after != pixel))
-        start += tl.num_programs(0) * BLOCK
-
-
-@triton.jit
-def _load_piece(extents, places, piece, mask):
-    """Where pieces begin and end, and their lines; masked ones are empty."""
-    at = piece.to(tl.int64)
-    begin = tl.load(extents + 2 * at, mask=mask, other=0.0)
-    end = tl.load(extents + 2 * at + 1, mask=mask, other=0.0)
-    return begin, end, tl.load(places + 2 * at, mask=mask, other=-1)
-
-
-@triton.jit
-def _ends_of(numbers, ids, line, begin, end, mask):
-    """A line from `begin` to `end`: both points, and the vertices at the ends of the whole."""
-    numbered = load_line(numbers, ids, line, mask)
-    ax, ay, dx, dy, side = numbered
-    at = ids + 5 * line.to(tl.int64)
-    a, b = tl.load(at + 2, mask=mask, other=-1), tl.load(at + 3, mask=mask, other=-1)
-    return numbered, (ax + begin * dx, ay + begin * dy, ax + end * dx, ay + end * dy), a, b
-
-
-@triton.jit
-def _next_cut(arrays, k, own, points, a, b):
-    """Whether pieces `k` cut others, and where, as a share of the way; then what follows them in their lists.
-
-    own     the lines of the others, points: their ends, a, b: the vertices of their edges
-    """
-    numbers, ids, extents, places, following = arrays
-    listed = k >= 0
-    begin, end, other = _load_piece(extents, places, k, listed)
-    crossing = load_line(numbers, ids, other, listed)
-    at = ids + 5 * other.to(tl.int64)
-    c, d = tl.load(at + 2, mask=listed, other=-1), tl.load(at + 3, mask=listed, other=-1)
-    met, _ = meets(crossing, begin, end, points[0], points[1], points[2], points[3])
-    met = met & listed & (other != own) & ~((a == c) | (a == d) | (b == c) | (b == d))
-    before, after = beyond(crossing, points[0], points[1]), beyond(crossing, points[2], points[3])
-    share = before / tl.where(met, before - after, 1.0)
-    return met, share, tl.load(following + k.to(tl.int64), mask=listed, other=-1)
-
-
-@triton.jit
-def _count_cuts(
-    numbers,
-    ids,
-    extents,
-    places,
-    total,
-    room,
-    first,
-    following,
-    width,
-    height,
-    ends,
-    totals,
-    shown,
-    BLOCK: tl.constexpr,
-):
-    """A lane counts into how many parts one piece falls; a program does a share of them.
-
-    ends    int32 (N)  how many there are up to this piece, among those of the same program
-    totals  int64 (P)  the parts of each program
-    shown   int32 (N)  set to NOWHERE
-    """
-    start, end = share_of_list(count_of(total, room), BLOCK)
-    pixels = width.to(tl.int64) * height
-    arrays = (numbers, ids, extents, places, following)
-    sum = tl.zeros([], tl.int32)
-    while start < end:
-        piece = start + tl.arange(0, BLOCK)
-        inside = piece < end
-        pixel, mask = _pixel_of(ids, places, piece, inside, pixels)
-        from_, to, line = _load_piece(extents, places, piece, mask)
-        _, points, a, b = _ends_of(numbers, ids, line, from_, to, mask)
-        k = tl.load(first + pixel, mask=mask, other=-1)
-        count = tl.zeros([BLOCK], tl.int32)
-        left = _MOST_PIECES
-        while (tl.max(k) >= 0) & (left > 0):
-            met, _, k = _next_cut(arrays, k, line, points, a, b)
-            count += met.to(tl.int32)
-            k = tl.where(count < _MOST_CUTS, k, -1)
-            left -= 1
-        count = tl.where(mask, count + 1, 0)
-        tl.store(ends + piece, sum + tl.cumsum(count, 0), mask=inside)
-        tl.store(shown + piece, tl.full([BLOCK], NOWHERE, tl.int32), mask=inside)
-        sum += tl.sum(count)
-        start += BLOCK
-    tl.store(totals + tl.program_id(0), sum.to(tl.int64))
-
-
-@triton.jit
-def _insert(sorted, value):
-    """Put numbers in their places among eight sorted ones; the largest is lost."""
-    a, b, c, d, e, f, g, h = sorted
-    a, value = tl.minimum(a, value), tl.maximum(a, value)
-    b, value = tl.minimum(b, value), tl.maximum(b, value)
-    c, value = tl.minimum(c, value), tl.maximum(c, value)
-    d, value = tl.minimum(d, value), tl.maximum(d, value)
-    e, value = tl.minimum(e, value), tl.maximum(e, value)
-    f, value = tl.minimum(f, value), tl.maximum(f, value)
-    g, value = tl.minimum(g, value), tl.maximum(g, value)
-    return a, b, c, d, e, f, g, tl.minimum(h, value)
-
-
-@triton.jit
-def _find_part(arrays, first, pixel, line, from_, to, index, mask):
-    """Where part `index` of pieces begins and ends."""
-    numbers, ids, extents, places, following = arrays
-    _, points, a, b = _ends_of(numbers, ids, line, from_, to, mask)
-    none = tl.zeros_like(from_) + _INFINITY
-    cuts = (none, none, none, none, none, none, none, none)
-    count = tl.zeros_like(index)
-    k = tl.load(first + pixel, mask=mask, other=-1)
-    left = _MOST_PIECES
-    while (tl.max(k) >= 0) & (left > 0):
-        met, share, k = _next_cut(arrays, k, line, points, a, b)
-        cuts = _insert(cuts, tl.where(met, from_ + (to - from_) * share, _INFINITY))
-        count += met.to(tl.int32)
-        k = tl.where(count < _MOST_CUTS, k, -1)
-        left -= 1
-    begin, end = from_, to
-    for i in tl.static_range(8):
-        begin = tl.where(index == i + 1, tl.maximum(from_, cuts[i]), begin)
-        end = tl.where((index == i) & (index < count), cuts[i], end)
-    return begin, end
-
-
-@triton.jit
-def _look_between(arrays, k, own, mid_x, mid_y, zeta, from_inner, from_outer, further, found):
-    """What silhouettes lie between parts and the centres of the pixels beside them, by the pieces of one pixel.
-
-    k           the first pieces of the pixel
-    own         the lines of the parts, with the vertices at their ends
-    mid, zeta   the middles of the parts, and their depths
-    from_inner, from_outer, further  (x, y, whether it exists): centres of the pixels beside them, and of the one that
-                comes after the inner one; is that parted from it?
-    found       (hidden, ended, nearer_ended, leaves, lost, parted, behind, behind_depth): see struct Between
-    """
-    numbers, ids, extents, places, following = arrays
-    hidden, ended, nearer_ended, leaves, lost, parted, behind, behind_depth = found
-    line, a, b = own
-    here, here_depth = tl.full(k.shape, -1, tl.int32), tl.zeros_like(zeta) + _INFINITY
-    left = _MOST_PIECES
-    while (tl.max(k) >= 0) & (left > 0):
-        listed = k >= 0
-        begin, end, index = _load_piece(extents, places, k, listed)
-        other = load_line(numbers, ids, index, listed)
-        at = ids + 5 * index.to(tl.int64)
-        c, d = tl.load(at + 2, mask=listed, other=-1), tl.load(at + 3, mask=listed, other=-1)
-        other_zeta, other_way = load_depth(numbers, index, listed)
-        parts_two, _ = meets(other, begin, end, from_inner[0], from_inner[1], further[0], further[1])
-        parted = parted | (listed & further[2] & parts_two)
-        foreign = listed & (index != line)
-        begins = beyond(other, mid_x, mid_y) < 0.0
-        met, t = meets(other, begin, end, from_outer[0], from_outer[1], mid_x, mid_y)
-        met = met & foreign & from_outer[2]
-        depth = other_zeta + t * other_way
-        ended = ended | (met & ~begins)
-        nearer_ended = nearer_ended | (met & ~begins & (depth < zeta))
-        hidden = hidden | (met & begins & (depth < zeta))
-        # Of several at the same depth, the order of the list on the CPU decides.
-        nearer = met & begins & (depth >= zeta) & ((depth < here_depth) | ((depth == here_depth) & (k > here)))
-        here, here_depth = tl.where(nearer, k, here), tl.where(nearer, depth, here_depth)
-        met, _ = meets(other, begin, end, from_inner[0], from_inner[1], mid_x, mid_y)
-        met = met & foreign & from_inner[2] & begins
-        leaves = leaves | met
-        lost = lost | (met & ((a == c) | (a == d) | (b == c) | (b == d)))
-        k = tl.load(following + k.to(tl.int64), mask=listed, other=-1)
-        left -= 1
-    nearer = here_depth < behind_depth
-    behind, behind_depth = tl.where(nearer, here, behind), tl.where(nearer, here_depth, behind_depth)
-    return hidden, ended, nearer_ended, leaves, lost, parted, behind, behind_depth
-
-
-@triton.jit
-def _way(line, zeta, zeta_way, pixel, width, depth, further_depth):
-    """How much of its change since the next pixel inwards is added to the colour of the inner pixel: see `reference`."""
-    ax, ay, dx, dy, side = line
-    x, y = centre(pixel, width)
-    steep = is_steep(line)
-    across = tl.where(steep, (y - ay) / tl.where(steep, dy, 1.0), (x - ax) / tl.where(steep, 1.0, dx))
-    t = tl.minimum(tl.maximum(across, 0.0), 1.0)
-    apart = tl.abs(tl.where(steep, ax + t * dx - x, ay + t * dy - y))
-    least = tl.full([], 0.03, tl.float64)  # the share of the change grows without bound towards the edge
-    d = tl.minimum(tl.maximum(apart, least), 1.0)
-    root = tl.sqrt(d)
-    more = tl.sqrt(d + 1.0) - root
-    rise = depth.to(tl.float64) - further_depth.to(tl.float64)
-    slanted = rise > 1e-5  # else it is parallel to the screen
-    onwards = (zeta + t * zeta_way - depth.to(tl.float64)) / tl.where(slanted, rise, 1.0)
-    round = tl.minimum(tl.maximum((onwards - d) / (root / more - d), 0.0), 1.0)
-    round = tl.where(slanted, round, 0.0)
-    limb = tl.where(
-        d < 0.5, root + 0.5 / root - tl.sqrt(d + 0.5), root - tl.sqrt(tl.maximum(d - 0.5, 0.0))
-    )
-    return (0.5 + round * (limb / more - 0.5)).to(tl.float32)
 
 
 @triton.jit
@@ -359,20 +111,19 @@ def _look(
         low = tl.where(inside, begin, 0)
         piece = find_owner(ends, low, tl.where(inside, end, 0), local)
         index = local - tl.load(ends + piece - 1, mask=inside & (piece > low), other=0)
-        line = tl.load(places + 2 * piece, mask=inside, other=0).to(tl.int64)
         pixel = tl.load(places + 2 * piece + 1, mask=inside, other=0)
+        from_, to, line = load_piece(extents, places, piece, inside)
+        line = tl.where(inside, line, 0).to(tl.int64)
         first_pixel = tl.load(ids + 5 * line, mask=inside, other=0).to(tl.int64) * pixels
-        from_, to, _ = _load_piece(extents, places, piece, inside)
-        from_, to = _find_part(arrays, first, first_pixel + pixel, line, from_, to, index.to(tl.int32), inside)
+        from_, to = find_part(arrays, first, first_pixel + pixel, line, from_, to, index.to(tl.int32), inside)
         seen = inside & (from_ < to)
 
         own = load_line(numbers, ids, line, inside)
-        ax, ay, dx, dy, side = own
-        a = tl.load(ids + 5 * line + 2, mask=inside, other=-1)
-        b = tl.load(ids + 5 * line + 3, mask=inside, other=-1)
+        a, b = load_vertices(ids, line, inside)
         line_zeta, zeta_way = load_depth(numbers, line, inside)
         middle = (from_ + to) / 2.0
-        mid_x, mid_y, zeta = ax + middle * dx, ay + middle * dy, line_zeta + middle * zeta_way
+        mid_x, mid_y = point_at(own, middle)
+        zeta = line_zeta + middle * zeta_way
         inner, outer, towards = beside(own, pixel, width, height)
         has_inner, has_outer = seen & (inner >= 0), seen & (outer >= 0)
         inner_x, inner_y = centre(inner, width)
@@ -382,7 +133,9 @@ def _look(
         # The pixel that comes after the inner one, and whether the colour may be carried by the change since that.
         steep = is_steep(own)
         place = tl.where(steep, inner % width, inner // width) + tl.where(towards < 0, 1, -1)
-        reaches = has_inner & (place >= 0) & (place < tl.where(steep, width, height)) & ((dx != 0.0) | (dy != 0.0))
+        reaches = (
+            has_inner & (place >= 0) & (place < tl.where(steep, width, height)) & ((own[2] != 0.0) | (own[3] != 0.0))
+        )
         after = tl.where(reaches, inner - towards, 0)
         inner_face = tl.load(face_id + first_pixel + inner, mask=has_inner, other=-1)
         outer_face = tl.load(face_id + first_pixel + outer, mask=has_outer, other=-1)
@@ -417,13 +170,60 @@ def _look(
         after_depth = tl.load(depth + first_pixel + after, mask=reaches, other=0.0)
         way = tl.where(reaches, _way(own, line_zeta, zeta_way, inner, width, inner_depth, after_depth), 0.0)
 
-        at = before + local
-        ones_own = is_own(edge_faces, ids, face_id, line, surface, pixels, seen & (surface >= 0))
-        parts = (part_extents, samples, ways)
-        store_part(parts, known, at, line, piece.to(tl.int32), from_, to, surface, way, behind, tl.zeros_like(way), ones_own, seen)
-        tl.store(samples + 3 * at, tl.full([BLOCK], -1, tl.int32), mask=inside & ~seen)
+        part = before + local
+        own_face = is_own(edge_faces, ids, face_id, line, surface, pixels, seen & (surface >= 0))
+        parts, index = (part_extents, samples, ways), piece.to(tl.int32)
+        behind_way = tl.zeros_like(way)
+        store_part(parts, known, part, line, index, from_, to, surface, way, behind, behind_way, own_face, seen)
+        tl.store(samples + 3 * part, tl.full([BLOCK], -1, tl.int32), mask=inside & ~seen)
         tl.atomic_min(shown + piece, surface, mask=seen & (surface >= 0), sem="relaxed")
         start += BLOCK
+
+
+@triton.jit
+def _look_between(arrays, k, own, mid_x, mid_y, zeta, from_inner, from_outer, further, found):
+    """What silhouettes lie between parts and the centres of the pixels beside them, by the pieces of one pixel.
+
+    k           the first pieces of the pixel
+    own         the lines of the parts, with the vertices at their ends
+    mid, zeta   the middles of the parts, and their depths
+    from_inner, from_outer, further  (x, y, whether it exists): centres of the pixels beside them, and of the one that
+                comes after the inner one; is that parted from it?
+    found       (hidden, ended, nearer_ended, leaves, lost, parted, behind, behind_depth): see struct Between
+    """
+    numbers, ids, extents, places, following = arrays
+    hidden, ended, nearer_ended, leaves, lost, parted, behind, behind_depth = found
+    line, a, b = own
+    here, here_depth = tl.full(k.shape, -1, tl.int32), tl.zeros_like(zeta) + _INFINITY
+    left = MOST_PIECES
+    while (tl.max(k) >= 0) & (left > 0):
+        listed = k >= 0
+        begin, end, index = load_piece(extents, places, k, listed)
+        other = load_line(numbers, ids, index, listed)
+        c, d = load_vertices(ids, index, listed)
+        other_zeta, other_way = load_depth(numbers, index, listed)
+        parts_two, _t = meets(other, begin, end, from_inner[0], from_inner[1], further[0], further[1])
+        parted = parted | (listed & further[2] & parts_two)
+        foreign = listed & (index != line)
+        begins = beyond(other, mid_x, mid_y) < 0.0
+        met, t = meets(other, begin, end, from_outer[0], from_outer[1], mid_x, mid_y)
+        met = met & foreign & from_outer[2]
+        depth = other_zeta + t * other_way
+        ended = ended | (met & ~begins)
+        nearer_ended = nearer_ended | (met & ~begins & (depth < zeta))
+        hidden = hidden | (met & begins & (depth < zeta))
+        # Of several at the same depth, the order of the list on the CPU decides.
+        nearer = met & begins & (depth >= zeta) & ((depth < here_depth) | ((depth == here_depth) & (k > here)))
+        here, here_depth = tl.where(nearer, k, here), tl.where(nearer, depth, here_depth)
+        met, _t = meets(other, begin, end, from_inner[0], from_inner[1], mid_x, mid_y)
+        met = met & foreign & from_inner[2] & begins
+        leaves = leaves | met
+        lost = lost | (met & ((a == c) | (a == d) | (b == c) | (b == d)))
+        k = tl.load(following + k.to(tl.int64), mask=listed, other=-1)
+        left -= 1
+    nearer = here_depth < behind_depth
+    behind, behind_depth = tl.where(nearer, here, behind), tl.where(nearer, here_depth, behind_depth)
+    return hidden, ended, nearer_ended, leaves, lost, parted, behind, behind_depth
 
 
 @triton.jit
@@ -431,12 +231,34 @@ def _is_parted(arrays, k, start, end):
     """Is there, among the pieces that follow, one between two points?"""
     numbers, ids, extents, places, following = arrays
     parted = k < -1
-    left = _MOST_PIECES
+    left = MOST_PIECES
     while (tl.max(k) >= 0) & (left > 0):
         listed = k >= 0
-        from_, to, index = _load_piece(extents, places, k, listed)
-        met, _ = meets(load_line(numbers, ids, index, listed), from_, to, start[0], start[1], end[0], end[1])
+        from_, to, index = load_piece(extents, places, k, listed)
+        met, _t = meets(load_line(numbers, ids, index, listed), from_, to, start[0], start[1], end[0], end[1])
         parted = parted | (met & listed)
         k = tl.load(following + k.to(tl.int64), mask=listed & ~parted, other=-1)
         left -= 1
     return parted
+
+
+@triton.jit
+def _way(line, zeta, zeta_way, pixel, width, depth, further_depth):
+    """How much of the change since the next pixel inwards the inner colour gets: see `share` in outline.py."""
+    ax, ay, dx, dy = line[0], line[1], line[2], line[3]
+    x, y = centre(pixel, width)
+    steep = is_steep(line)
+    across = tl.where(steep, (y - ay) / tl.where(steep, dy, 1.0), (x - ax) / tl.where(steep, 1.0, dx))
+    t = tl.minimum(tl.maximum(across, 0.0), 1.0)
+    apart = tl.abs(tl.where(steep, ax + t * dx - x, ay + t * dy - y))
+    least = tl.full([], 0.03, tl.float64)  # the share of the change grows without bound towards the edge
+    d = tl.minimum(tl.maximum(apart, least), 1.0)
+    root = tl.sqrt(d)
+    more = tl.sqrt(d + 1.0) - root
+    rise = depth.to(tl.float64) - further_depth.to(tl.float64)
+    slanted = rise > 1e-5  # else it is parallel to the screen
+    onwards = (zeta + t * zeta_way - depth.to(tl.float64)) / tl.where(slanted, rise, 1.0)
+    round = tl.minimum(tl.maximum((onwards - d) / (root / more - d), 0.0), 1.0)
+    round = tl.where(slanted, round, 0.0)
+    limb = tl.where(d < 0.5, root + 0.5 / root - tl.sqrt(d + 0.5), root - tl.sqrt(tl.maximum(d - 0.5, 0.0)))
+    return (0.5 + round * (limb / more - 0.5)).to(tl.float32)
