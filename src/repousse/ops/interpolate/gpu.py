@@ -143,7 +143,7 @@ def _backward(
     def run(sums: list[Sum], mode: int, of_attributes: bool, of_positions: bool) -> None:
         launch(
             backward,
-            (batch * tiles_x * tiles_y * (groups if of_attributes else 1),),
+            (batch * tiles_x * tiles_y * (groups if of_attributes else min(groups, 1)),),
             attributes,
             attribute_faces,
             positions,
