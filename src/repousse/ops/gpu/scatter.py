@@ -48,11 +48,11 @@ def restart(sums, change, values):
 
 @triton.jit
 def add_corners(sum, faces, face, first, groups, group, values, mask, MODE: tl.constexpr):
-    """Add what the three corners of faces get, where `mask`, to rows of an array (rows, groups, 1, 2 or 4).
+    """Add what the three corners of faces get, where `mask`, to rows of an array (rows, groups, n).
 
     sum     the three pointers that sums.add needs
     first   row of the image's first vertex
-    values  the numbers of the first corner, then those of the others
+    values  the n numbers (4 if 3) of the first corner, then those of the others
     """
     COUNT: tl.constexpr = len(values) // 3
     at = faces + 3 * face.to(tl.int64)
@@ -66,26 +66,33 @@ def add_corners(sum, faces, face, first, groups, group, values, mask, MODE: tl.c
 
 @triton.jit
 def add_rows(sum, rows, values, mask, MODE: tl.constexpr):
-    """Add 1, 2 or 4 numbers per lane to `rows` of an array with that many columns, where `mask` (see sums.add).
+    """Add up to 4 numbers per lane to `rows` of an array that has as many columns, or 4 for 3 numbers, where `mask`.
 
     On NVIDIA's GPUs since sm_90 this is a single instruction.
     """
-    COUNT: tl.constexpr = len(values)
+    columns = _columns(values)
+    COUNT: tl.constexpr = columns.shape[1]
     offsets = COUNT * rows[:, None] + tl.arange(0, COUNT)[None, :]
-    add(sum[0], sum[1], sum[2], offsets, _columns(values), mask[:, None], MODE)
+    add(sum[0], sum[1], sum[2], offsets, columns, mask[:, None], MODE)
 
 
 @triton.jit
 def _columns(values):
-    """1, 2 or 4 blocks (N) as the columns of one (N, 1, 2 or 4)."""
+    """Up to 4 blocks (N) as the columns of one (N, 1, 2 or 4)."""
     if len(values) == 1:
         return values[0][:, None]
     elif len(values) == 2:
         return tl.join(values[0], values[1])
+    elif len(values) == 3:
+        return _four_columns(values[0], values[1], values[2], tl.zeros_like(values[0]))
     else:
         tl.static_assert(len(values) == 4)
-        columns = tl.join(tl.join(values[0], values[2]), tl.join(values[1], values[3]))
-        return tl.reshape(columns, [values[0].shape[0], 4])
+        return _four_columns(values[0], values[1], values[2], values[3])
+
+
+@triton.jit
+def _four_columns(a, b, c, d):
+    return tl.reshape(tl.join(tl.join(a, c), tl.join(b, d)), [a.shape[0], 4])
 
 
 @triton.jit

@@ -134,16 +134,16 @@ def _backward(
 ) -> tuple[Tensor, Tensor]:
     batch, height, width = face_id.shape
     channels, g_out = attributes.shape[-1], g_out.contiguous()
-    group = min(triton.next_power_of_2(max(1, channels)), 4)
+    group = min(max(1, channels), 4)
     groups = blocks(channels, group)
     tiles_x, tiles_y = blocks(width, LANES), blocks(height, ROWS)
     # Rows of the sums are padded, so that they are added to at once.
-    padded = attributes.new_empty(1).expand(*attributes.shape[:-1], groups * group)
+    padded = attributes.new_empty(1).expand(*attributes.shape[:-1], groups * triton.next_power_of_2(group))
 
     def run(sums: list[Sum], mode: int, of_attributes: bool, of_positions: bool) -> None:
         launch(
             backward,
-            (batch * tiles_x * tiles_y * (groups if of_attributes else 1),),
+            (batch * tiles_x * tiles_y * (groups if of_attributes else min(groups, 1)),),
             attributes,
             attribute_faces,
             positions,

@@ -12,6 +12,7 @@ from repousse.ops.interpolate.gpu_values import (
     position_gradients,
     value_gradients,
     weight_gradients,
+    with_z,
 )
 
 
@@ -51,33 +52,37 @@ def backward(
     """A program handles LANES columns by ROWS rows of one image (see gpu/scatter.py) and GROUP channels.
 
     attributes (Va, C), or (B, Va, C) with attribute_rows = Va, else 0; positions (V, 4) or (B, V, 4) alike;
-    attribute_faces and faces (F, 3); face_id (B, H, W); bary (B, H, W, 2), unused with SLOPES; g_out (B, H, W, C), with
-    SLOPES (B, H, W, C, 2). Sums: like attributes, but (..., groups, GROUP); like positions.
+    attribute_faces and faces (F, 3); face_id (B, H, W); g_out (B, H, W, C), of values, or (B, H, W, C, 2), of slopes
+    (AXES = 2), for which bary (B, H, W, 2) is unused. Sums: like attributes, but (..., groups, GROUP up to a power of
+    two); like positions.
 
     groups  of channels: a program for each with ATTRIBUTES. POSITIONS need all channels: with both there is one group
     """
-    program = tl.program_id(0).to(tl.int64)
-    group = program * 0
+    program = tl.program_id(0)
+    group = 0
     if ATTRIBUTES:
         group, program = program % groups, program // groups
-    image = program // tiles_x // tiles_y
-    first_row = (program // tiles_x % tiles_y * ROWS).to(tl.int32)
-    column = (program % tiles_x * LANES).to(tl.int32) + tl.arange(0, LANES)
-    height_here = tl.where(column < width, height, 0)
+    image = (program // tiles_x // tiles_y).to(tl.int64)
+    first_row = program // tiles_x % tiles_y * ROWS
+    column = program % tiles_x * LANES + tl.arange(0, LANES)
+    below = tl.where(column < width, height, 0)  # rows there are
     pixel = (image * height + first_row) * width + column
+    # All rows are asked for at once, so that there is no waiting for each.
+    rows = tl.arange(0, ROWS)[:, None]
+    ids = tl.load(face_id + pixel[None, :] + rows * width, mask=first_row + rows < below[None, :], other=-1)
+    if tl.max(ids) < 0:
+        return
     attributes += image * attribute_rows * channels
     positions += image * position_rows * 4
     attribute_sum = (attribute_total, attribute_fixed, attribute_scale)
     position_sum = (position_total, position_fixed, position_scale)
     first_attribute, first_position = image * attribute_rows, image * position_rows
 
-    following = tl.load(face_id + pixel, mask=first_row < height_here, other=-1)
     current = tl.full([LANES], -1, tl.int32)
-    of_attributes, of_positions = zeros(LANES, 3 * GROUP), zeros(LANES, 12)
+    of_attributes, of_positions = zeros(LANES, 3 * GROUP), zeros(LANES, 9)
     for step in range(ROWS):
         row = first_row + step
-        face = following
-        following = tl.load(face_id + pixel + width, mask=row + 1 < height_here, other=-1)
+        face = tl.load(face_id + pixel, mask=row < below, other=-1)
         if tl.max(face) >= 0:
             seen = face >= 0
             change = seen & (face != current)
@@ -96,7 +101,7 @@ def backward(
                         MODE,
                     )
                 if POSITIONS:
-                    add_corners(position_sum, faces, current, first_position, 1, 0, of_positions, done, MODE)
+                    add_corners(position_sum, faces, current, first_position, 1, 0, with_z(of_positions), done, MODE)
 
             if ATTRIBUTES:
                 g = load_gradients(g_out, pixel, channels, group * GROUP, seen, GROUP, AXES)
@@ -131,7 +136,8 @@ def backward(
         of_attributes = sum_runs(of_attributes, start)
         add_corners(attribute_sum, attribute_faces, current, first_attribute, groups, group, of_attributes, last, MODE)
     if POSITIONS:
-        add_corners(position_sum, faces, current, first_position, 1, 0, sum_runs(of_positions, start), last, MODE)
+        of_positions = with_z(sum_runs(of_positions, start))
+        add_corners(position_sum, faces, current, first_position, 1, 0, of_positions, last, MODE)
 
 
 @triton.jit

@@ -27,12 +27,12 @@ def values(
     attributes (Va, C), or (B, Va, C) with attribute_rows = Va, else 0; attribute_faces (F, 3); face_id (B, pixels);
     bary (B, pixels, 2); out (B, pixels, C); programs that share an image and a group
     """
-    program = tl.program_id(0).to(tl.int64)
+    program = tl.program_id(0)
     channel = (program % groups * GROUP + tl.arange(0, GROUP))[None, :]
-    image = program // groups // programs
+    image = (program // groups // programs).to(tl.int64)
     pixel = program // groups % programs * PIXELS + tl.arange(0, PIXELS)
     inside = pixel < pixels
-    pixel += image * pixels
+    pixel = image * pixels + pixel
     face = tl.load(face_id + pixel, mask=inside, other=-1)
     found = tl.zeros([PIXELS, GROUP], tl.float32)
     if tl.max(face) >= 0:
@@ -75,13 +75,13 @@ def derivatives(
 
     As in `values`, and positions (V, 4), or (B, V, 4) with position_rows = V, else 0; faces (F, 3); out (B, H, W, C, 2)
     """
-    program = tl.program_id(0).to(tl.int64)
+    program = tl.program_id(0)
     number = (program % groups * GROUP + tl.arange(0, GROUP))[None, :]
-    image = program // groups // programs
+    image = (program // groups // programs).to(tl.int64)
     pixel = program // groups % programs * PIXELS + tl.arange(0, PIXELS)
     inside = pixel < height * width
-    column, row = (pixel % width).to(tl.int32), (pixel // width).to(tl.int32)
-    pixel += image * height * width
+    column, row = pixel % width, pixel // width
+    pixel = image * height * width + pixel
     face = tl.load(face_id + pixel, mask=inside, other=-1)
     found = tl.zeros([PIXELS, GROUP], tl.float32)
     if tl.max(face) >= 0:
