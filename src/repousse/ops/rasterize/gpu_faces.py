@@ -220,17 +220,29 @@ def _side_in_space(x, y, w):
 
 @triton.jit
 def _is_beyond_a_plane(x, y, z, w):
-    """Whether all corners lie outside of the same plane: nothing would be left of the face.
+    """Whether clipping would find all corners outside of a plane, before it has cut anything: nothing would be left.
 
-    Comparing products with 64, which are exact, decides as the sums in float64 do.
+    Cutting rounds, so what happens after it is left to it. Comparing products with 64, which are exact, decides as the
+    sums in float64 do.
     """
-    beyond = (z[0] < 0) & (z[1] < 0) & (z[2] < 0)
-    beyond = beyond | ((w[0] < z[0]) & (w[1] < z[1]) & (w[2] < z[2]))
-    limit0, limit1, limit2 = 64.0 * w[0], 64.0 * w[1], 64.0 * w[2]
-    beyond = beyond | ((x[0] < -limit0) & (x[1] < -limit1) & (x[2] < -limit2))
-    beyond = beyond | ((x[0] > limit0) & (x[1] > limit1) & (x[2] > limit2))
-    beyond = beyond | ((y[0] < -limit0) & (y[1] < -limit1) & (y[2] < -limit2))
-    return beyond | ((y[0] > limit0) & (y[1] > limit1) & (y[2] > limit2))
+    limit = (64.0 * w[0], 64.0 * w[1], 64.0 * w[2])
+    minus_limit = (-limit[0], -limit[1], -limit[2])
+    zero = (tl.zeros_like(w[0]), tl.zeros_like(w[1]), tl.zeros_like(w[2]))
+    beyond, uncut = _beyond(zero, z, x[0] != x[0], x[0] == x[0])
+    beyond, uncut = _beyond(z, w, beyond, uncut)
+    beyond, uncut = _beyond(minus_limit, x, beyond, uncut)
+    beyond, uncut = _beyond(x, limit, beyond, uncut)
+    beyond, uncut = _beyond(minus_limit, y, beyond, uncut)
+    beyond, uncut = _beyond(y, limit, beyond, uncut)
+    return beyond
+
+
+@triton.jit
+def _beyond(least, value, beyond, uncut):
+    """One more plane, inside of which value >= least."""
+    outside = (value[0] < least[0]) & (value[1] < least[1]) & (value[2] < least[2])
+    inside = (value[0] >= least[0]) & (value[1] >= least[1]) & (value[2] >= least[2])
+    return beyond | (uncut & outside), uncut & inside
 
 
 @triton.jit
