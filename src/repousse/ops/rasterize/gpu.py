@@ -42,7 +42,7 @@ def nearest_faces(
         ranges = arguments.check_ranges(op, ranges, face_count)
         counts = ranges[:, 1].tolist()
         images, most, room = len(counts), max(counts, default=0), sum(counts)
-        moved = ranges.to(device, non_blocking=True)
+        moved = ranges.to(device, non_blocking=True)  # so packed meshes cannot be part of a captured graph
         facing = positions.new_zeros((1, face_count), dtype=torch.int8)
     step = images * height * width
     keys = torch.full((count, images, height, width), EMPTY.value, dtype=torch.int64, device=device)
