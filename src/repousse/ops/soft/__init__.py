@@ -53,8 +53,8 @@ def soft(
     background. There is no limit of faces per pixel. The same input gives the same bits for any number of threads, and
     images the same on every instruction set. Working memory: 8 bytes per face and image, 12 per face and thread, 12 per
     pixel, and at most 32 MiB (or twice the gradient) for the sums of the backward pass. Time: faces x the pixels that
-    each reaches; more than four channels are drawn in several passes. On a GPU images agree with these to
-    about 1e-6; gradients repeat their bits under `torch.use_deterministic_algorithms(True)` only.
+    each reaches; more than four channels are drawn in several passes. On a GPU images agree with these to about 1e-6;
+    gradients repeat their bits under `torch.use_deterministic_algorithms(True)` only.
 
     Left out are faces with a corner behind the camera (w <= 0; they are not clipped) or more than 1e6 half images away,
     and faces of less than 1e-10 / 2 squared half images, seen edge-on. They get no gradient. Nor do faces with a NaN or
