@@ -103,6 +103,7 @@ def backward(
                 if POSITIONS:
                     add_corners(position_sum, faces, current, first_position, 1, 0, with_z(of_positions), done, MODE)
 
+            g, points, b0, b1 = (), (), 0.0, 0.0
             if ATTRIBUTES:
                 g = load_gradients(g_out, pixel, channels, group * GROUP, seen, GROUP, AXES)
             if POSITIONS or AXES == 2:

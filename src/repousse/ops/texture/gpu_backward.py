@@ -113,9 +113,7 @@ def look_up_backward(
         fine, mix, slope = level_of(by_column, by_row, last)
     if level is not None:
         fine, mix, slope = given_level(tl.load(level + pixel, mask=seen, other=0.0), last)
-    t0, t1, t2, t3, across, up, columns, rows = taps(
-        fine, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest
-    )
+    t0, t1, t2, t3, across, up, columns, rows = taps(fine, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
     start = texels + first * channels
     sum_start = first + fine.to(tl.int64) * 0
     mixes = shown & (mix > 0.0)
@@ -142,9 +140,7 @@ def look_up_backward(
         mask = shown[:, None] & (channel < channels)
         g = tl.load(g_out + (pixel * channels)[:, None] + channel, mask=mask, other=0.0)
         if g_uv is not None or g_derivatives is not None or g_level is not None:
-            value, u_step, v_step = surface(
-                start, t0, t1, t2, t3, across, up, columns, rows, channels, channel, mask
-            )
+            value, u_step, v_step = surface(start, t0, t1, t2, t3, across, up, columns, rows, channels, channel, mask)
             if pyramid is not None:
                 c_value, c_u_step, c_v_step = surface(
                     c_start, c0, c1, c2, c3, c_across, c_up, c_columns, c_rows, channels, channel,

@@ -85,9 +85,7 @@ def look_up(
         later = tl.maximum(fine, 1)
         start = tl.where(fine > 0, levels + level_start(later, high, wide) * channels, start)
         coarse = tl.minimum(fine + 1, tl.maximum(last, 1))
-        c0, c1, c2, c3, c_across, c_up, _, _ = taps(
-            coarse, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest
-        )
+        c0, c1, c2, c3, c_across, c_up, _, _ = taps(coarse, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
         c_start = levels + level_start(coarse, high, wide) * channels
     begin = 0
     while begin < channels:
