@@ -21,7 +21,7 @@ def interpolate(
     channels = attributes.shape[-1]
     out = attributes.new_empty((batch, height, width, channels))
     group = _group(channels, 32)
-    groups, size = blocks(channels, group), _PIXELS if group <= 4 else 8 * _PIXELS // group
+    groups, size = blocks(channels, group), 2 * _PIXELS if group <= 4 else 8 * _PIXELS // group
     programs = blocks(height * width, size)
     launch(
         values,

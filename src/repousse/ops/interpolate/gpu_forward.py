@@ -32,34 +32,35 @@ def values(
     program = tl.program_id(0)
     first = program % groups * GROUP
     image = (program // groups // programs).to(tl.int64)
-    pixel = program // groups % programs * PIXELS + tl.arange(0, PIXELS)
-    inside = pixel < pixels
-    pixel = image * pixels + pixel
-    attributes += image * attribute_rows * channels
-    face = tl.load(face_id + pixel, mask=inside, other=-1)
-    seen = face >= 0
+    start = program // groups % programs * PIXELS
+    lane = tl.arange(0, PIXELS)
+    inside = lane < pixels - start
+    first_pixel = image * pixels + start
+    face = tl.load(face_id + first_pixel + lane, mask=inside, other=-1)
     COLUMNS: tl.constexpr = 4 if GROUP == 3 else GROUP
     found = tl.zeros([PIXELS, COLUMNS], tl.float32)
     if tl.max(face) >= 0:
+        seen = face >= 0
         corners = load_corners(attribute_faces, face, seen)
-        b0 = tl.load(bary + 2 * pixel, mask=seen, other=0.0)
-        b1 = tl.load(bary + 2 * pixel + 1, mask=seen, other=0.0)
+        b0 = tl.load(bary + 2 * first_pixel + 2 * lane, mask=seen, other=0.0)
+        b1 = tl.load(bary + 2 * first_pixel + 2 * lane + 1, mask=seen, other=0.0)
         weights = (b0, b1, (1.0 - b0) - b1)
+        attributes += image * attribute_rows * channels + first
         if GROUP > 4:
             found = _many_values(attributes, corners, weights, seen, channels, first, GROUP)
         else:
             found = as_columns(_values(attributes, corners, weights, seen, channels, first, GROUP))
-    channel = first + tl.arange(0, COLUMNS)[None, :]
-    mask = inside[:, None] & (channel < channels) & (channel < first + GROUP)
-    tl.store(out + (pixel * channels)[:, None] + channel, found, mask=mask)
+    column = tl.arange(0, COLUMNS)[None, :]
+    mask = inside[:, None] & (column < GROUP) & (column < channels - first)
+    tl.store(out + first_pixel * channels + first + lane[:, None] * channels + column, found, mask=mask)
 
 
 @triton.jit
 def _values(attributes, corners, weights, seen, channels, first, GROUP: tl.constexpr):
-    """Few channels: a tuple of blocks. A lane is a pixel."""
+    """Few channels, `attributes` from the `first` one on: a tuple of blocks. A lane is a pixel."""
     found = ()
     for c in tl.static_range(GROUP):
-        at = attributes + first + c
+        at = attributes + c
         mask = seen & (first + c < channels)
         value = weights[0] * tl.load(at + corners[0] * channels, mask=mask, other=0.0)
         value += weights[1] * tl.load(at + corners[1] * channels, mask=mask, other=0.0)
@@ -71,9 +72,9 @@ def _values(attributes, corners, weights, seen, channels, first, GROUP: tl.const
 @triton.jit
 def _many_values(attributes, corners, weights, seen, channels, first, GROUP: tl.constexpr):
     """Many channels: one block. Lanes read channels side by side."""
-    channel = first + tl.arange(0, GROUP)[None, :]
-    mask = seen[:, None] & (channel < channels)
-    at = attributes + channel
+    column = tl.arange(0, GROUP)[None, :]
+    mask = seen[:, None] & (first + column < channels)
+    at = attributes + column
     found = weights[0][:, None] * tl.load(at + (corners[0] * channels)[:, None], mask=mask, other=0.0)
     found += weights[1][:, None] * tl.load(at + (corners[1] * channels)[:, None], mask=mask, other=0.0)
     return found + weights[2][:, None] * tl.load(at + (corners[2] * channels)[:, None], mask=mask, other=0.0)
@@ -106,16 +107,17 @@ def derivatives(
     program = tl.program_id(0)
     first = program % groups * GROUP
     image = (program // groups // programs).to(tl.int64)
-    pixel = program // groups % programs * PIXELS + tl.arange(0, PIXELS)
-    inside = pixel < height * width
-    column, row = pixel % width, pixel // width
-    pixel = image * height * width + pixel
-    face = tl.load(face_id + pixel, mask=inside, other=-1)
+    start = program // groups % programs * PIXELS
+    lane = tl.arange(0, PIXELS)
+    inside = lane < height * width - start
+    first_pixel = image * height * width + start
+    face = tl.load(face_id + first_pixel + lane, mask=inside, other=-1)
     COLUMNS: tl.constexpr = 8 if GROUP == 3 else 2 * GROUP
     found = tl.zeros([PIXELS, COLUMNS], tl.float32)
     if tl.max(face) >= 0:
         seen = face >= 0
         points = load_points(positions + image * position_rows * 4, load_corners(faces, face, seen), seen, PIXELS)
+        column, row = (start + lane) % width, (start + lane) // width
         x0, x1, y0, y1 = slopes(points, seen, column, row, half_width, half_height)
         corners = load_corners(attribute_faces, face, seen)
         attributes += image * attribute_rows * channels
@@ -126,5 +128,6 @@ def derivatives(
             changes += (x0 * of_first + x1 * of_second, y0 * of_first + y1 * of_second)
         found = as_columns(changes)
     number = tl.arange(0, COLUMNS)[None, :]
-    mask = inside[:, None] & (number < 2 * GROUP) & (2 * first + number < 2 * channels)
-    tl.store(out + (2 * (pixel * channels + first))[:, None] + number, found, mask=mask)
+    mask = inside[:, None] & (number < 2 * GROUP) & (number < 2 * (channels - first))
+    at = out + 2 * (first_pixel * channels + first) + lane[:, None] * (2 * channels) + number
+    tl.store(at, found, mask=mask)
