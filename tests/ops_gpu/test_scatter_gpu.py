@@ -24,7 +24,7 @@ def _add_runs(faces, face, values, total, fixed, scale, COUNT: tl.constexpr, LAN
     given = ()
     for i in tl.static_range(3 * COUNT):
         given += (tl.load(values + lane * 3 * COUNT + i),)
-    start, last = runs(shown)
+    start, last = runs(shown, LANES)
     add_corners((total, fixed, scale), faces, shown, 0, 1, 0, sum_runs(given, start), last & (shown >= 0), MODE)
 
 

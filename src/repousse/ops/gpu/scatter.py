@@ -78,31 +78,33 @@ def add_rows(sum, rows, values, mask, MODE: tl.constexpr):
 
 
 @triton.jit
-def runs(face):
-    """Of lanes side by side that show the same face: the first lane of each lane's run, and whether a lane is the
-    last of its own."""
-    LANES: tl.constexpr = face.shape[0]
-    lane = tl.arange(0, LANES)
-    first = (lane == 0) | (tl.gather(face, tl.maximum(lane - 1, 0), 0) != face)
-    last = (lane == LANES - 1) | (tl.gather(face, tl.minimum(lane + 1, LANES - 1), 0) != face)
+def runs(face, WIDTH: tl.constexpr):
+    """Where lanes side by side show the same face, in rows of WIDTH lanes.
+
+    Returns the first lane of each lane's run, (rows, WIDTH), and whether a lane is the last of its own, like `face`.
+    """
+    rows = tl.reshape(face, [face.shape[0] // WIDTH, WIDTH])
+    lane = tl.arange(0, WIDTH)[None, :] + tl.zeros_like(rows)
+    first = (lane == 0) | (tl.gather(rows, tl.maximum(lane - 1, 0), 1) != rows)
+    last = (lane == WIDTH - 1) | (tl.gather(rows, tl.minimum(lane + 1, WIDTH - 1), 1) != rows)
     start = tl.where(first, lane, 0)
     for step in tl.static_range(6):
-        if 2**step < LANES:
-            start = tl.maximum(start, tl.gather(start, tl.maximum(lane - 2**step, 0), 0))
-    return start, last
+        if 2**step < WIDTH:
+            start = tl.maximum(start, tl.gather(start, tl.maximum(lane - 2**step, 0), 1))
+    return start, tl.reshape(last, face.shape)
 
 
 @triton.jit
 def sum_runs(values, start):
-    """Sums from the `start` of each lane's run up to the lane."""
-    LANES: tl.constexpr = start.shape[0]
-    lane = tl.arange(0, LANES)
+    """Sums from the `start` of each lane's run up to the lane, like `values`: a tuple of blocks."""
+    WIDTH: tl.constexpr = start.shape[1]
+    lane = tl.arange(0, WIDTH)[None, :] + tl.zeros_like(start)
     found = ()
     for i in tl.static_range(len(values)):
-        value = values[i]
+        value = tl.reshape(values[i], start.shape)
         for step in tl.static_range(6):
-            if 2**step < LANES:
-                before = tl.gather(value, tl.maximum(lane - 2**step, 0), 0)
+            if 2**step < WIDTH:
+                before = tl.gather(value, tl.maximum(lane - 2**step, 0), 1)
                 value += tl.where(lane - 2**step >= start, before, 0.0)
-        found += (value,)
+        found += (tl.reshape(value, values[i].shape),)
     return found

@@ -133,7 +133,7 @@ def backward(
             current = tl.where(seen, face, current)
         pixel += width
 
-    start, last = runs(current)
+    start, last = runs(current, LANES)
     last = last & (current >= 0)
     if ATTRIBUTES:
         of_attributes = sum_runs(of_attributes, start)

@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 
 from repousse.ops.gpu.corners import load_points, project_with_depth, to_float64
-from repousse.ops.gpu.scatter import add_rows
+from repousse.ops.gpu.scatter import add_rows, runs, sum_runs
 from repousse.ops.gpu.vertices import load_face
 from repousse.ops.gpu.weights import (
     barycentric_gradient,
@@ -136,10 +136,11 @@ def add_gradients(
                 _instead(g1, g_space, clipped, 1),
                 _instead(g2, g_space, clipped, 2),
             )
-        start, last = _runs(tl.where(seen, face, -1))
-        _add_runs(total, fixed, scale, rows[0], g0, start, last, MODE)
-        _add_runs(total, fixed, scale, rows[1], g1, start, last, MODE)
-        _add_runs(total, fixed, scale, rows[2], g2, start, last, MODE)
+        start, last = runs(tl.where(seen, face, -1), COLUMNS)
+        sums, last = (total, fixed, scale), last & seen
+        add_rows(sums, rows[0], sum_runs(g0, start), last, MODE)
+        add_rows(sums, rows[1], sum_runs(g1, start), last, MODE)
+        add_rows(sums, rows[2], sum_runs(g2, start), last, MODE)
 
 
 @triton.jit
@@ -179,36 +180,3 @@ def _instead(g, g_space, mask, i: tl.constexpr):
         tl.where(mask, z.to(tl.float32), g[2]),
         tl.where(mask, w.to(tl.float32), g[3]),
     )
-
-
-@triton.jit
-def _runs(face):
-    """Of pixels in a row of the tile that show the same face: the column of the first, (ROWS, COLUMNS), and which is
-    the last, (PIXELS)."""
-    face = tl.reshape(face, [ROWS, COLUMNS])
-    column = tl.arange(0, COLUMNS)[None, :] + tl.zeros([ROWS, COLUMNS], tl.int32)
-    before = tl.gather(face, tl.maximum(column - 1, 0), 1)
-    after = tl.gather(face, tl.minimum(column + 1, COLUMNS - 1), 1)
-    start = tl.where(before != face, column, 0)
-    for power in tl.static_range(5):
-        start = tl.maximum(start, tl.gather(start, tl.maximum(column - 2**power, 0), 1))
-    last = (face >= 0) & ((after != face) | (column == COLUMNS - 1))
-    return start, tl.reshape(last, [PIXELS])
-
-
-@triton.jit
-def _add_runs(total, fixed, scale, rows, g, start, last, MODE: tl.constexpr):
-    """Add to the vertices what the runs of pixels give them."""
-    sums = (_sum_run(g[0], start), _sum_run(g[1], start), _sum_run(g[2], start), _sum_run(g[3], start))
-    add_rows((total, fixed, scale), rows, sums, last, MODE)
-
-
-@triton.jit
-def _sum_run(value, start):
-    """The sum from the start of each pixel's run to the pixel."""
-    value = tl.reshape(value, [ROWS, COLUMNS])
-    column = tl.arange(0, COLUMNS)[None, :] + tl.zeros([ROWS, COLUMNS], tl.int32)
-    for power in tl.static_range(5):
-        before = tl.gather(value, tl.maximum(column - 2**power, 0), 1)
-        value += tl.where(column - 2**power >= start, before, 0.0)
-    return tl.reshape(value, [PIXELS])

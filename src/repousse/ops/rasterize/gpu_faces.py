@@ -11,6 +11,7 @@ import triton.language as tl
 
 from repousse.ops.gpu.clipping import is_finite
 from repousse.ops.gpu.projection import project, snap
+from repousse.ops.gpu.queues import places
 from repousse.ops.gpu.vertices import load_clip, load_face
 from repousse.ops.rasterize.gpu_triangles import (
     SMALL,
@@ -235,8 +236,5 @@ def _is_beyond_a_plane(x, y, z, w):
 @triton.jit
 def _append(queue, direction: tl.constexpr, counter, item, mask):
     """Put items into a queue that grows in a direction."""
-    new = mask.to(tl.int64)
-    total = tl.sum(new)
-    if total > 0:
-        slot = tl.atomic_add(counter, total, sem="relaxed") + tl.cumsum(new, 0) - 1
-        tl.store(queue + direction * slot, item, mask=mask)
+    if tl.max(mask.to(tl.int32)) > 0:
+        tl.store(queue + direction * places(counter, mask), item, mask=mask)
