@@ -13,6 +13,7 @@ import torch
 import triton
 import triton.language as tl
 
+from repousse.ops.gpu.columns import as_columns
 from repousse.ops.gpu.sums import add
 
 LANES = 64 if torch.version.hip else 32  # of a warp
@@ -70,29 +71,10 @@ def add_rows(sum, rows, values, mask, MODE: tl.constexpr):
 
     On NVIDIA's GPUs since sm_90 this is a single instruction.
     """
-    columns = _columns(values)
+    columns = as_columns(values)
     COUNT: tl.constexpr = columns.shape[1]
     offsets = COUNT * rows[:, None] + tl.arange(0, COUNT)[None, :]
     add(sum[0], sum[1], sum[2], offsets, columns, mask[:, None], MODE)
-
-
-@triton.jit
-def _columns(values):
-    """Up to 4 blocks (N) as the columns of one (N, 1, 2 or 4)."""
-    if len(values) == 1:
-        return values[0][:, None]
-    elif len(values) == 2:
-        return tl.join(values[0], values[1])
-    elif len(values) == 3:
-        return _four_columns(values[0], values[1], values[2], tl.zeros_like(values[0]))
-    else:
-        tl.static_assert(len(values) == 4)
-        return _four_columns(values[0], values[1], values[2], values[3])
-
-
-@triton.jit
-def _four_columns(a, b, c, d):
-    return tl.reshape(tl.join(tl.join(a, c), tl.join(b, d)), [a.shape[0], 4])
 
 
 @triton.jit

@@ -64,12 +64,13 @@ def backward(
         group, program = program % groups, program // groups
     image = (program // tiles_x // tiles_y).to(tl.int64)
     first_row = program // tiles_x % tiles_y * ROWS
-    column = program % tiles_x * LANES + tl.arange(0, LANES)
+    first_column, lane = program % tiles_x * LANES, tl.arange(0, LANES)
+    column = first_column + lane
     below = tl.where(column < width, height, 0)  # rows there are
-    pixel = (image * height + first_row) * width + column
+    pixel = (image * height + first_row) * width + first_column
     # All rows are asked for at once, so that there is no waiting for each.
     rows = tl.arange(0, ROWS)[:, None]
-    ids = tl.load(face_id + pixel[None, :] + rows * width, mask=first_row + rows < below[None, :], other=-1)
+    ids = tl.load(face_id + pixel + rows * width + lane[None, :], mask=first_row + rows < below[None, :], other=-1)
     if tl.max(ids) < 0:
         return
     attributes += image * attribute_rows * channels
@@ -82,7 +83,7 @@ def backward(
     of_attributes, of_positions = zeros(LANES, 3 * GROUP), zeros(LANES, 9)
     for step in range(ROWS):
         row = first_row + step
-        face = tl.load(face_id + pixel, mask=row < below, other=-1)
+        face = tl.load(face_id + pixel + lane, mask=row < below, other=-1)
         if tl.max(face) >= 0:
             seen = face >= 0
             change = seen & (face != current)
@@ -103,13 +104,15 @@ def backward(
                 if POSITIONS:
                     add_corners(position_sum, faces, current, first_position, 1, 0, with_z(of_positions), done, MODE)
 
+            g, points, b0, b1 = (), (), 0.0, 0.0
+            g_row = g_out + pixel * channels * AXES
             if ATTRIBUTES:
-                g = load_gradients(g_out, pixel, channels, group * GROUP, seen, GROUP, AXES)
+                g = load_gradients(g_row, lane, channels, group * GROUP, seen, GROUP, AXES)
             if POSITIONS or AXES == 2:
                 points = load_points(positions, load_corners(faces, face, seen), seen, LANES)
             if AXES == 1:
-                b0 = tl.load(bary + 2 * pixel, mask=seen, other=0.0)
-                b1 = tl.load(bary + 2 * pixel + 1, mask=seen, other=0.0)
+                b0 = tl.load(bary + 2 * pixel + 2 * lane, mask=seen, other=0.0)
+                b1 = tl.load(bary + 2 * pixel + 2 * lane + 1, mask=seen, other=0.0)
             if ATTRIBUTES:
                 if AXES == 1:
                     found = value_gradients(g, b0, b1)
@@ -121,7 +124,7 @@ def backward(
                 if ATTRIBUTES:
                     of_weights = weight_gradients(g, load_differences(attributes, corners, channels, 0, seen, GROUP))
                 else:
-                    of_weights = _of_weights(g_out, attributes, corners, pixel, channels, groups, seen, GROUP, AXES)
+                    of_weights = _of_weights(g_row, attributes, corners, lane, channels, groups, seen, GROUP, AXES)
                 if AXES == 1:
                     found = position_gradients(points, of_weights, b0, b1, seen, column, row, half_width, half_height)
                 else:
@@ -141,12 +144,12 @@ def backward(
 
 
 @triton.jit
-def _of_weights(g_out, attributes, corners, pixel, channels, groups, seen, GROUP: tl.constexpr, AXES: tl.constexpr):
+def _of_weights(g_row, attributes, corners, lane, channels, groups, seen, GROUP: tl.constexpr, AXES: tl.constexpr):
     """`weight_gradients` of all channels."""
     found = zeros(seen.shape[0], 2 * AXES)
     group = 0
     while group < groups:
-        g = load_gradients(g_out, pixel, channels, group * GROUP, seen, GROUP, AXES)
+        g = load_gradients(g_row, lane, channels, group * GROUP, seen, GROUP, AXES)
         of_group = weight_gradients(g, load_differences(attributes, corners, channels, group * GROUP, seen, GROUP))
         found = plus(found, of_group)
         group += 1

@@ -15,13 +15,16 @@ from repousse.ops.gpu.weights import (
 
 
 @triton.jit
-def load_gradients(g_out, pixel, channels, first, seen, GROUP: tl.constexpr, AXES: tl.constexpr):
+def load_gradients(g_out, lane, channels, first, seen, GROUP: tl.constexpr, AXES: tl.constexpr):
     """GROUP channels, beginning at `first`, of the gradients of pixels, for each of AXES: a tuple of blocks, the
-    channels of the first axis, then those of the second; 0 for channels that do not exist and where not `seen`."""
+    channels of the first axis, then those of the second; 0 for channels that do not exist and where not `seen`.
+
+    g_out  of the pixel of lane 0
+    """
     found = ()
     for axis in tl.static_range(AXES):
         for c in tl.static_range(GROUP):
-            at = g_out + (pixel * channels + first + c) * AXES + axis
+            at = g_out + first * AXES + lane * (channels * AXES) + (c * AXES + axis)
             found += (tl.load(at, mask=seen & (first + c < channels), other=0.0),)
     return found
 
