@@ -29,7 +29,7 @@ def texture(
     mipmaps = derivatives is not None or level is not None
     images = images_of(layout, mipmaps, uv.device)
     pyramid = build_mipmaps(texels, images) if mipmaps else None
-    size, grid, tile = _tiles(uv, channels, scatters=False)
+    size, grid, tile = _tiles(uv, channels)
     inputs = (texels, pyramid, uv, which, derivatives, level)
     launch(look_up, grid, *inputs, out, images.count, *size, *images.arguments, **images.settings, **tile)
     return out
@@ -59,7 +59,7 @@ def texture_backward(
     by_pixel = [gradient if gradient.numel() else None for gradient in found[1:]]
     coordinates = by_pixel != [None] * 3
     pyramid = build_mipmaps(texels, images) if mipmaps and coordinates else None
-    size, grid, tile = _tiles(uv, channels, scatters=wanted[0])
+    size, grid, tile = _tiles(uv, channels)
     inputs = (uv, which, derivatives, level, g_out)
     arguments = (images.texels, images.count, *size, *images.arguments)
 
@@ -68,7 +68,7 @@ def texture_backward(
         total = sums[0] if sums else (None, None, None)
         launch(
             look_up_backward, grid, texels, places[0], *inputs, *places[1:], *total, *arguments,
-            **images.settings, MODE=mode, **tile,
+            **images.settings, MODE=mode, **tile, SUM_LANES=_padded(channels), num_warps=8,
         )  # fmt: skip
 
     if wanted[0]:
@@ -79,18 +79,22 @@ def texture_backward(
     return g_texels, g_uv, g_derivatives, g_level
 
 
-def _tiles(uv: Tensor, channels: int, scatters: bool) -> tuple[tuple[int, int], tuple[int, int], dict[str, int]]:
+def _tiles(uv: Tensor, channels: int) -> tuple[tuple[int, int], tuple[int, int], dict[str, int]]:
     """Height and width of the pictures, the grid of tiles that they are cut into, and the tiles' sizes.
 
-    Channels lie in lanes side by side: texels are read, and added to, in one piece. But three of four lanes pay off only
-    for adding, where each piece of 32 bytes counts; for reading a lane takes one channel after the other.
+    Channels lie in lanes side by side, so that texels are read in one piece. Three lanes of four do not pay off, though:
+    of three channels, a lane reads one after the other.
     """
     batch, height, width = uv.shape[:3]
     if height < 8 or width < 16:  # tiles would be empty for the most part; rows of pixels do as well
         height, width = 1, height * width
-    lanes = 1 if channels == 3 and not scatters else min(1 << (channels - 1).bit_length(), _MOST_LANES)
+    lanes = 1 if channels == 3 else _padded(channels)
     pixels = max(min(1024 // lanes, 256), 32)
     rows = 1 if height == 1 else 8 if pixels > 64 else 4
     columns = pixels // rows
     grid = (batch * blocks(width, columns), blocks(height, rows))
     return (height, width), grid, {"ROWS": rows, "COLUMNS": columns, "CHANNELS": channels, "LANES": lanes}
+
+
+def _padded(channels: int) -> int:
+    return min(1 << (channels - 1).bit_length(), _MOST_LANES)

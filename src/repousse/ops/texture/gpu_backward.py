@@ -26,15 +26,6 @@ def surface(start, t0, t1, t2, t3, across, up, wide, tall, channel, mask, CHANNE
 
 
 @triton.jit
-def weights(share, across, up):
-    """Of the four texels, of which the level has `share`."""
-    top = share * up
-    bottom = share - top
-    right, right_top = bottom * across, top * across
-    return bottom - right, right, top - right_top, right_top
-
-
-@triton.jit
 def add_texel(total, fixed, scale, texel, channel, values, mask, CHANNELS: tl.constexpr, MODE: tl.constexpr):
     """Add `values` (pixels, lanes) to a texel per pixel. Zeros are spared: most pixels of the background have them, all
     for the same texel."""
@@ -53,25 +44,31 @@ def add_crowd(
 
 @triton.jit
 def scatter(
-    total, fixed, scale, start, t0, t1, t2, t3, w0, w1, w2, w3, g, wanted, channel,
+    total, fixed, scale, texel, right, up, across, share, above, g, wanted, channel,
     CHANNELS: tl.constexpr, FILTER: tl.constexpr, MODE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Add gradients `g` (pixels, lanes) of the `wanted` pixels to four texels each, of which t0 decides the others.
+    """Add gradients `g` (pixels, lanes) of the `wanted` pixels to four texels each.
+
+    texel, right, up      the texel bottom left, and the steps to those beside and above it
+    across, share, above  weights of what is right, of the level, and of what is on top times that of the level
 
     Where an image is magnified, many pixels of a tile have the same texels, and atomics at one place wait for each
     other. So while at least a sixteenth of the tile's pixels are at the lowest place that is left, they are summed first,
     in up to sixteen rounds; the rest is added one by one.
     """
-    t0, t1, t2, t3 = start + t0, start + t1, start + t2, start + t3
-    v0, v1, v2, v3 = g * w0[:, None], g * w1[:, None], g * w2[:, None], g * w3[:, None]
+    below = share - above
+    below_right, above_right = below * across, above * across
+    v0, v1 = g * (below - below_right)[:, None], g * below_right[:, None]
+    v2, v3 = g * (above - above_right)[:, None], g * above_right[:, None]
+    t1, t2, t3 = texel + right, texel + up, texel + up + right
     lane = tl.arange(0, BLOCK)
-    left = tl.where(wanted, t0, _NONE)
+    left = tl.where(wanted, texel, _NONE)
     lowest = tl.min(left)
     crowd = (left == lowest) & wanted
     count = tl.sum(crowd.to(tl.int32))
     while count * _CROWD >= BLOCK:
         first = lane == tl.min(tl.where(crowd, lane, BLOCK))
-        add_crowd(total, fixed, scale, t0, channel, v0, crowd, first, CHANNELS, MODE)
+        add_crowd(total, fixed, scale, texel, channel, v0, crowd, first, CHANNELS, MODE)
         if FILTER != 1:
             add_crowd(total, fixed, scale, t1, channel, v1, crowd, first, CHANNELS, MODE)
             add_crowd(total, fixed, scale, t2, channel, v2, crowd, first, CHANNELS, MODE)
@@ -81,7 +78,7 @@ def scatter(
         crowd = (left == lowest) & (left != _NONE)
         count = tl.sum(crowd.to(tl.int32))
     mask = (left != _NONE)[:, None]
-    add_texel(total, fixed, scale, t0, channel, v0, mask, CHANNELS, MODE)
+    add_texel(total, fixed, scale, texel, channel, v0, mask, CHANNELS, MODE)
     if FILTER != 1:
         add_texel(total, fixed, scale, t1, channel, v1, mask, CHANNELS, MODE)
         add_texel(total, fixed, scale, t2, channel, v2, mask, CHANNELS, MODE)
@@ -93,7 +90,7 @@ def look_up_backward(
     texels, pyramid, uv, which, derivatives, level, g_out, g_uv, g_derivatives, g_level, total, fixed, scale,
     texel_count, images, height, width, table, high, wide, last, coarser,
     FILTER: tl.constexpr, U: tl.constexpr, V: tl.constexpr, MODE: tl.constexpr,
-    ROWS: tl.constexpr, COLUMNS: tl.constexpr, CHANNELS: tl.constexpr, LANES: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, CHANNELS: tl.constexpr, LANES: tl.constexpr, SUM_LANES: tl.constexpr,
 ):  # fmt: skip
     """Gradients of a tile of pixels; one program for each.
 
@@ -139,35 +136,38 @@ def look_up_backward(
             c_start = pyramid + (behind + c_later) * CHANNELS
     by_u = tl.zeros((ROWS * COLUMNS, LANES), tl.float32)
     by_v, by_level = by_u, by_u
-    for begin in tl.static_range(0, CHANNELS, LANES):
-        channel = begin + tl.arange(0, LANES)[None, :]
-        mask = shown[:, None] & (channel < CHANNELS)
-        g = tl.load(g_out + (pixel * CHANNELS)[:, None] + channel, mask=mask, other=0.0)
-        if g_uv is not None or g_derivatives is not None or g_level is not None:
+    if g_uv is not None or g_derivatives is not None or g_level is not None:
+        for begin in tl.static_range(0, CHANNELS, LANES):
+            channel = begin + tl.arange(0, LANES)[None, :]
+            mask = shown[:, None] & (channel < CHANNELS)
+            g = tl.load(g_out + (pixel * CHANNELS)[:, None] + channel, mask=mask, other=0.0)
             value, u_step, v_step = surface(
                 start, t0, t1, t2, t3, across, up, columns, rows, channel, mask, CHANNELS
             )
             if pyramid is not None:
                 c_value, c_u_step, c_v_step = surface(
                     c_start, c0, c1, c2, c3, c_across, c_up, c_columns, c_rows, channel, mask & deep[:, None], CHANNELS
-                )  # fmt: skip
+                )
                 by_level += g * tl.where(deep[:, None], c_value - value, 0.0)
                 u_step = tl.where(mixes[:, None], mixed(u_step, c_u_step, mix[:, None]), u_step)
                 v_step = tl.where(mixes[:, None], mixed(v_step, c_v_step, mix[:, None]), v_step)
             by_u += g * u_step
             by_v += g * v_step
-        if total is not None:
+    if total is not None:
+        for begin in tl.static_range(0, CHANNELS, SUM_LANES):
+            channel = begin + tl.arange(0, SUM_LANES)[None, :]
+            mask = shown[:, None] & (channel < CHANNELS)
+            g = tl.load(g_out + (pixel * CHANNELS)[:, None] + channel, mask=mask, other=0.0)
             pulls = tl.max((g != 0.0).to(tl.int32), 1) > 0
-            w0, w1, w2, w3 = weights(1.0 - mix, across, up)
+            share = 1.0 - mix
             scatter(
-                total, fixed, scale, sum_start, t0, t1, t2, t3, w0, w1, w2, w3, g, pulls, channel,
+                total, fixed, scale, sum_start + t0, t1 - t0, t2 - t0, across, share, share * up, g, pulls, channel,
                 CHANNELS, FILTER, MODE, ROWS * COLUMNS,
             )  # fmt: skip
             if derivatives is not None or level is not None:
-                w0, w1, w2, w3 = weights(mix, c_across, c_up)
                 scatter(
-                    total, fixed, scale, c_sum_start, c0, c1, c2, c3, w0, w1, w2, w3, g, pulls & mixes, channel,
-                    CHANNELS, FILTER, MODE, ROWS * COLUMNS,
+                    total, fixed, scale, c_sum_start + c0, c1 - c0, c2 - c0, c_across, mix, mix * c_up, g,
+                    pulls & mixes, channel, CHANNELS, FILTER, MODE, ROWS * COLUMNS,
                 )  # fmt: skip
     filtered = shown & (nearest == 0)
     if g_uv is not None:
