@@ -7,7 +7,7 @@ from torch import Tensor
 from repousse.ops.gpu.launch import blocks, launch
 from repousse.ops.gpu.sums import ATOMIC, MEASURE, Sum, accumulate
 from repousse.ops.texture.gpu_backward import look_up_backward
-from repousse.ops.texture.gpu_images import images_of
+from repousse.ops.texture.gpu_images import describe_images
 from repousse.ops.texture.gpu_lookup import look_up
 from repousse.ops.texture.gpu_mipmaps import build_mipmaps, gather_gradients
 
@@ -27,7 +27,7 @@ def texture(
     if out.numel() == 0:
         return out
     mipmaps = derivatives is not None or level is not None
-    images = images_of(layout, mipmaps, uv.device)
+    images = describe_images(layout, mipmaps, uv.device)
     pyramid = build_mipmaps(texels, images) if mipmaps else None
     size, grid, tile = _tiles(uv, channels)
     inputs = (texels, pyramid, uv, which, derivatives, level)
@@ -55,7 +55,7 @@ def texture_backward(
     g_out = g_out.contiguous()
     channels = texels.shape[1]
     mipmaps = derivatives is not None or level is not None
-    images = images_of(layout, mipmaps, uv.device)
+    images = describe_images(layout, mipmaps, uv.device)
     by_pixel = [gradient if gradient.numel() else None for gradient in found[1:]]
     coordinates = by_pixel != [None] * 3
     pyramid = build_mipmaps(texels, images) if mipmaps and coordinates else None
@@ -82,8 +82,8 @@ def texture_backward(
 def _tiles(uv: Tensor, channels: int) -> tuple[tuple[int, int], tuple[int, int], dict[str, int]]:
     """Height and width of the pictures, the grid of tiles that they are cut into, and the tiles' sizes.
 
-    Channels lie in lanes side by side, so that texels are read in one piece. Three lanes of four do not pay off, though:
-    of three channels, a lane reads one after the other.
+    Channels lie in lanes side by side, so that texels are read in one piece. Three lanes of four do not pay off,
+    though: of three channels, a lane reads one after the other.
     """
     batch, height, width = uv.shape[:3]
     if height < 8 or width < 16:  # tiles would be empty for the most part; rows of pixels do as well

@@ -3,13 +3,10 @@
 import triton
 import triton.language as tl
 
-from repousse.ops.gpu.sums import add
+from repousse.ops.gpu.texels import mixed, read, scatter
 from repousse.ops.texture.gpu_footprint import footprint, given_level, level_of, taps, tile
 from repousse.ops.texture.gpu_images import image_row, level_start
-from repousse.ops.texture.gpu_lookup import mixed, places, read, shown_images
-
-_NONE = tl.constexpr(2**62)
-_CROWD = tl.constexpr(16)  # a sixteenth of a tile's pixels at one place
+from repousse.ops.texture.gpu_lookup import places, shown_images
 
 
 @triton.jit
@@ -26,63 +23,12 @@ def surface(start, t0, t1, t2, t3, across, up, wide, tall, channel, mask, CHANNE
 
 
 @triton.jit
-def add_texel(total, fixed, scale, texel, channel, values, mask, CHANNELS: tl.constexpr, MODE: tl.constexpr):
-    """Add `values` (pixels, lanes) to a texel per pixel. Zeros are spared: most pixels of the background have them, all
-    for the same texel."""
-    mask = mask & (channel < CHANNELS) & (values != 0.0)
-    add(total, fixed, scale, (texel * CHANNELS)[:, None] + channel, values, mask, MODE)
-
-
-@triton.jit
-def add_crowd(
-    total, fixed, scale, texel, channel, values, crowd, first, CHANNELS: tl.constexpr, MODE: tl.constexpr
-):
-    """Add the sum of `values` over the pixels of a crowd to their texel; `first` is one of them."""
-    sums = tl.sum(tl.where(crowd[:, None], values, 0.0), 0)[None, :] + tl.zeros_like(values)
-    add_texel(total, fixed, scale, texel, channel, sums, first[:, None], CHANNELS, MODE)
-
-
-@triton.jit
-def scatter(
-    total, fixed, scale, texel, right, up, across, share, above, g, wanted, channel,
-    CHANNELS: tl.constexpr, FILTER: tl.constexpr, MODE: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    """Add gradients `g` (pixels, lanes) of the `wanted` pixels to four texels each.
-
-    texel, right, up      the texel bottom left, and the steps to those beside and above it
-    across, share, above  weights of what is right, of the level, and of what is on top times that of the level
-
-    Where an image is magnified, many pixels of a tile have the same texels, and atomics at one place wait for each
-    other. So while at least a sixteenth of the tile's pixels are at the lowest place that is left, they are summed first,
-    in up to sixteen rounds; the rest is added one by one.
-    """
-    below = share - above
-    below_right, above_right = below * across, above * across
-    v0, v1 = g * (below - below_right)[:, None], g * below_right[:, None]
-    v2, v3 = g * (above - above_right)[:, None], g * above_right[:, None]
-    t1, t2, t3 = texel + right, texel + up, texel + up + right
-    lane = tl.arange(0, BLOCK)
-    left = tl.where(wanted, texel, _NONE)
-    lowest = tl.min(left)
-    crowd = (left == lowest) & wanted
-    count = tl.sum(crowd.to(tl.int32))
-    while count * _CROWD >= BLOCK:
-        first = lane == tl.min(tl.where(crowd, lane, BLOCK))
-        add_crowd(total, fixed, scale, texel, channel, v0, crowd, first, CHANNELS, MODE)
-        if FILTER != 1:
-            add_crowd(total, fixed, scale, t1, channel, v1, crowd, first, CHANNELS, MODE)
-            add_crowd(total, fixed, scale, t2, channel, v2, crowd, first, CHANNELS, MODE)
-            add_crowd(total, fixed, scale, t3, channel, v3, crowd, first, CHANNELS, MODE)
-        left = tl.where(crowd, _NONE, left)
-        lowest = tl.min(left)
-        crowd = (left == lowest) & (left != _NONE)
-        count = tl.sum(crowd.to(tl.int32))
-    mask = (left != _NONE)[:, None]
-    add_texel(total, fixed, scale, texel, channel, v0, mask, CHANNELS, MODE)
-    if FILTER != 1:
-        add_texel(total, fixed, scale, t1, channel, v1, mask, CHANNELS, MODE)
-        add_texel(total, fixed, scale, t2, channel, v2, mask, CHANNELS, MODE)
-        add_texel(total, fixed, scale, t3, channel, v3, mask, CHANNELS, MODE)
+def weights(share, across, up):
+    """Of the four texels, of which the level has `share`."""
+    top = share * up
+    bottom = share - top
+    right, right_top = bottom * across, top * across
+    return bottom - right, right, top - right_top, right_top
 
 
 @triton.jit
@@ -113,9 +59,7 @@ def look_up_backward(
         fine, mix, slope = level_of(by_column, by_row, last)
     if level is not None:
         fine, mix, slope = given_level(tl.load(level + pixel, mask=seen, other=0.0), last)
-    t0, t1, t2, t3, across, up, columns, rows = taps(
-        fine, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest
-    )
+    t0, t1, t2, t3, across, up, columns, rows = taps(fine, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
     start = texels + first * CHANNELS
     sum_start = first + fine.to(tl.int64) * 0
     mixes = shown & (mix > 0.0)
@@ -141,9 +85,7 @@ def look_up_backward(
             channel = begin + tl.arange(0, LANES)[None, :]
             mask = shown[:, None] & (channel < CHANNELS)
             g = tl.load(g_out + (pixel * CHANNELS)[:, None] + channel, mask=mask, other=0.0)
-            value, u_step, v_step = surface(
-                start, t0, t1, t2, t3, across, up, columns, rows, channel, mask, CHANNELS
-            )
+            value, u_step, v_step = surface(start, t0, t1, t2, t3, across, up, columns, rows, channel, mask, CHANNELS)
             if pyramid is not None:
                 c_value, c_u_step, c_v_step = surface(
                     c_start, c0, c1, c2, c3, c_across, c_up, c_columns, c_rows, channel, mask & deep[:, None], CHANNELS
@@ -159,15 +101,17 @@ def look_up_backward(
             mask = shown[:, None] & (channel < CHANNELS)
             g = tl.load(g_out + (pixel * CHANNELS)[:, None] + channel, mask=mask, other=0.0)
             pulls = tl.max((g != 0.0).to(tl.int32), 1) > 0
-            share = 1.0 - mix
+            w0, w1, w2, w3 = weights(1.0 - mix, across, up)
             scatter(
-                total, fixed, scale, sum_start + t0, t1 - t0, t2 - t0, across, share, share * up, g, pulls, channel,
-                CHANNELS, FILTER, MODE, ROWS * COLUMNS,
+                total, fixed, scale, sum_start + t0, sum_start + t0, sum_start + t1, sum_start + t2, sum_start + t3,
+                w0, w1, w2, w3, g, pulls, channel, CHANNELS, FILTER != 1, MODE, ROWS * COLUMNS,
             )  # fmt: skip
             if derivatives is not None or level is not None:
+                w0, w1, w2, w3 = weights(mix, c_across, c_up)
                 scatter(
-                    total, fixed, scale, c_sum_start + c0, c1 - c0, c2 - c0, c_across, mix, mix * c_up, g,
-                    pulls & mixes, channel, CHANNELS, FILTER, MODE, ROWS * COLUMNS,
+                    total, fixed, scale, c_sum_start + c0, c_sum_start + c0, c_sum_start + c1, c_sum_start + c2,
+                    c_sum_start + c3, w0, w1, w2, w3, g, pulls & mixes, channel, CHANNELS, FILTER != 1, MODE,
+                    ROWS * COLUMNS,
                 )  # fmt: skip
     filtered = shown & (nearest == 0)
     if g_uv is not None:

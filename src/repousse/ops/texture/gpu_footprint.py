@@ -13,7 +13,8 @@ _MIRROR = tl.constexpr(WRAPS.index("mirror"))
 @triton.jit
 def tile(height, width, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     """This program's part of the pictures: the picture, its pixels (counted through all pictures), and which of them
-    there are. Tiles, and in them pieces of 4 x 8 for a warp, because neighbours in both directions read the same texels.
+    there are. Tiles, and in them pieces of 4 x 8 for a warp, because neighbours in both directions read the same
+    texels.
     """
     across = tl.cdiv(width, COLUMNS)
     picture = (tl.program_id(0) // across).to(tl.int64)

@@ -1,13 +1,13 @@
 """The images of a call, and where their mip levels lie, as GPU kernels know them."""
 
-import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 import triton
 import triton.language as tl
-from torch import Tensor
 
+from repousse.ops.gpu.tables import table
 from repousse.ops.texture.layout import COLUMNS
 
 _ROW = tl.constexpr(8)  # numbers per image in a table
@@ -30,9 +30,8 @@ class Images(NamedTuple):
     largest: int  # texels of the largest image
 
 
-@functools.lru_cache(maxsize=1024)
-def describe_images(layout: tuple[int, ...], mipmaps: bool, device: torch.device) -> Images:
-    """The images of a layout. Where they differ they need a table on the device: only the first call waits for it."""
+def describe_images(layout: Sequence[int], mipmaps: bool, device: torch.device) -> Images:
+    """The images of a layout. Where they differ, kernels need a table of them."""
     rows, start, sides = [], 0, []
     for at in range(0, len(layout), COLUMNS):
         first, height, width, wrap_u, wrap_v, nearest = layout[at : at + COLUMNS]
@@ -47,27 +46,14 @@ def describe_images(layout: tuple[int, ...], mipmaps: bool, device: torch.device
         settings = {"FILTER": NEAREST if nearest else LINEAR, "U": wrap_u, "V": wrap_v}
         arguments = (None, height, width, last, start // len(rows))
         return Images(len(rows), arguments, settings, texels, start, tuple(sides[:1]), largest)
-    table = torch.tensor(rows, dtype=torch.int64).to(device)
     settings = {"FILTER": MIXED, "U": 0, "V": 0}
-    return Images(len(rows), (table, 0, 0, 0, 0), settings, texels, start, tuple(sides), largest)
-
-
-_captured: list[Images] = []
-
-
-def images_of(layout: list[int], mipmaps: bool, device: torch.device) -> Images:
-    """`describe_images`, kept for good if a graph is being captured: whoever replays it reads the table again."""
-    images = describe_images(tuple(layout), mipmaps, device)
-    table = images.arguments[0]
-    if table is not None and table.is_cuda and torch.cuda.is_current_stream_capturing():
-        _captured.append(images)
-    return images
+    return Images(len(rows), (table(tuple(rows), device), 0, 0, 0, 0), settings, texels, start, tuple(sides), largest)
 
 
 @triton.jit
 def image_row(image, table, height, width, last, coarser, FILTER: tl.constexpr, U: tl.constexpr, V: tl.constexpr):
-    """Of images (int64): first texel, height, width, wrap along u and v, 1 if it is not filtered, the last level, and the
-    first texel of the coarser levels.
+    """Of images (int64): first texel, height, width, wrap along u and v, 1 if it is not filtered, the last level, and
+    the first texel of the coarser levels.
 
     table  (images, 8) of these, or None if all images have the numbers that follow and lie one behind the other
     """

@@ -3,6 +3,7 @@
 import triton
 import triton.language as tl
 
+from repousse.ops.gpu.texels import mixed, read
 from repousse.ops.texture.gpu_footprint import footprint, given_level, level_of, taps, tile, wrapped
 from repousse.ops.texture.gpu_images import image_row, level_start
 
@@ -31,17 +32,6 @@ def places(uv, pixel, seen, wrap_u, wrap_v):
     u, u_rest = tl.where(found, u, 0.0), tl.where(found, u_rest, 0.0)
     v, v_rest = tl.where(found, v, 0.0), tl.where(found, v_rest, 0.0)
     return u, u_rest, u_slope, v, v_rest, v_slope, found
-
-
-@triton.jit
-def read(start, texel, channel, mask, CHANNELS: tl.constexpr):
-    """Numbers (pixels, lanes) of texels: `channel` (1, lanes) of each; 0 where not `mask`."""
-    return tl.load((start + texel * CHANNELS)[:, None] + channel, mask=mask, other=0.0)
-
-
-@triton.jit
-def mixed(a, b, share):
-    return a + share * (b - a)
 
 
 @triton.jit
@@ -85,9 +75,7 @@ def look_up(
         later = tl.maximum(fine, 1)
         start = tl.where(fine > 0, levels + level_start(later, high, wide) * CHANNELS, start)
         coarse = tl.minimum(fine + 1, tl.maximum(last, 1))
-        c0, c1, c2, c3, c_across, c_up, _, _ = taps(
-            coarse, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest
-        )
+        c0, c1, c2, c3, c_across, c_up, _, _ = taps(coarse, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
         c_start = levels + level_start(coarse, high, wide) * CHANNELS
     for begin in tl.static_range(0, CHANNELS, LANES):
         channel = begin + tl.arange(0, LANES)[None, :]

@@ -49,8 +49,8 @@ def build_mipmaps(texels: Tensor, images: Images) -> Tensor:
 
 
 def gather_gradients(gradient: Tensor, images: Images) -> Tensor:
-    """The gradient of the images (T, C), given that of their texels and behind them of their coarser levels' (T + N, C),
-    which is used up."""
+    """The gradient of the images (T, C), given that of their texels and behind them of their coarser levels'
+    (T + N, C), which is used up."""
     levels, coarser = gradient[: images.texels], gradient[images.texels :]
     if images.coarser == 0:
         return levels
@@ -73,8 +73,8 @@ def _start(texels, coarser, first, behind, level, height, width, channels):
 
 @triton.jit
 def _share(coarse, fine, size):
-    """How much of texel `fine` of a side of `size` goes into texel `coarse` of one of max(1, size // 2); 0 if one of the
-    two does not exist. An odd side is cut into pieces of 2 + 1 / (size // 2) texels."""
+    """How much of texel `fine` of a side of `size` goes into texel `coarse` of one of max(1, size // 2); 0 if one of
+    the two does not exist. An odd side is cut into pieces of 2 + 1 / (size // 2) texels."""
     half, tap, odd = size >> 1, fine - 2 * coarse, size & 1
     piece = tl.where(tap == 0, half - coarse, tl.where(tap == 1, half, coarse + 1)).to(tl.float32)
     share = tl.where(odd == 1, piece / tl.cast(size, tl.float32), 0.5)
@@ -104,9 +104,7 @@ def _halve_often(
     """The next LEVELS levels of a tile of `level`, of which 2^LEVELS divides both lengths. From `table` on: see
     image_row; `tiles` programs for each image."""
     image = (tl.program_id(0) // tiles).to(tl.int64)
-    first, height, width, _, _, _, last, behind = image_row(
-        image, table, height, width, last, coarser, 0, 0, 0
-    )
+    first, height, width, _, _, _, last, behind = image_row(image, table, height, width, last, coarser, 0, 0, 0)
     start = _start(texels, pyramid, first, behind, level, height, width, channels)
     columns, rows = width >> level, tl.where(last > level, height >> level, 0)
     across = tl.cdiv(columns, _SIDE)
@@ -130,9 +128,7 @@ def _halve(
 ):  # fmt: skip
     """The level after `level`, whatever its lengths; `count` programs for each image, a lane for each number."""
     image = (tl.program_id(0) // count).to(tl.int64)
-    first, height, width, _, _, _, last, behind = image_row(
-        image, table, height, width, last, coarser, 0, 0, 0
-    )
+    first, height, width, _, _, _, last, behind = image_row(image, table, height, width, last, coarser, 0, 0, 0)
     start = _start(texels, pyramid, first, behind, level, height, width, channels)
     to = _start(texels, pyramid, first, behind, level + 1, height, width, channels)
     rows, columns = tl.maximum(height >> level, 1), tl.maximum(width >> level, 1)
@@ -161,9 +157,7 @@ def _gather(
     """Gradients of `level` and, of what was made of it, of the next LEVELS levels (0: of one, whatever its lengths),
     added: to `out` for level 0, else in place. `count` programs for each image, a lane for each number."""
     image = (tl.program_id(0) // count).to(tl.int64)
-    first, height, width, _, _, _, last, behind = image_row(
-        image, table, height, width, last, coarser, 0, 0, 0
-    )
+    first, height, width, _, _, _, last, behind = image_row(image, table, height, width, last, coarser, 0, 0, 0)
     rows, columns = tl.maximum(height >> level, 1), tl.maximum(width >> level, 1)
     start = _start(texels, coarser_texels, first, behind, level, height, width, channels)
     number = tl.program_id(0) % count * BLOCK + tl.arange(0, BLOCK)
