@@ -45,7 +45,7 @@ def surroundings_backward(
         total = sums[0] if sums else (None, None, None)
         launch(
             look_up_backward, grid, texels, shared[0], direction, level, g_out, *gradients, *total, *shared[1:],
-            MODE=mode, SUM_LANES=_padded(channels), num_warps=8, **block,
+            MODE=mode, SUM_LANES=max(_padded(channels), 2), num_warps=8, **block,
         )  # fmt: skip
 
     if wanted[0]:

@@ -188,5 +188,6 @@ def look_up_backward(
                 w0, w1, w2, w3 = _weights(part, c_across, c_next_across, c_down, c_corner)
                 scatter(
                     total, fixed, scale, c_place + coarse.to(tl.int64) * _LEVEL,
-                    c_first + c0, c_first + c1, c_first + c2, c_first + c3, w0, w1, w2, w3, g, pulls & (part > 0.0), channel, CHANNELS, True, MODE, BLOCK,
+                    c_first + c0, c_first + c1, c_first + c2, c_first + c3,
+                    w0, w1, w2, w3, g, pulls & (part > 0.0), channel, CHANNELS, True, MODE, BLOCK,
                 )  # fmt: skip

@@ -127,7 +127,8 @@ def taps(axis, back, x, y, height, width, CUBE: tl.constexpr):
         bottom = tl.minimum(low + 1, last).to(tl.int64) * width
         right, next_right = (left + 1) % width, (next_left + 1) % width
         corner = tl.zeros_like(low) + 4
-        place = ((low.to(tl.int64) + 1) * width + left) * 2 + ((left + next_left) & 1)
+        # Half around is one of two columns where the width is odd.
+        place = ((low.to(tl.int64) + 1) * width + left) * 2 + ((next_left - left + width) % width & 1)
         bottom_left, bottom_right = bottom + next_left, bottom + next_right
         found = top + left, top + right, bottom_left, bottom_right, across, next_across, down, corner, place
     return found

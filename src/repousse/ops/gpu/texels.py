@@ -22,10 +22,8 @@ def read(start, texel, channel, mask, CHANNELS: tl.constexpr):
 
 @triton.jit
 def add_texel(total, fixed, scale, texel, channel, values, mask, CHANNELS: tl.constexpr, MODE: tl.constexpr):
-    """Add `values` to a texel per pixel. Zeros are spared: most pixels of the background have them, all for the same
-    texel."""
-    mask = mask & (channel < CHANNELS) & (values != 0.0)
-    add(total, fixed, scale, (texel * CHANNELS)[:, None] + channel, values, mask, MODE)
+    """Add `values` to a texel per pixel."""
+    add(total, fixed, scale, (texel * CHANNELS)[:, None] + channel, values, mask & (channel < CHANNELS), MODE)
 
 
 @triton.jit
@@ -64,9 +62,10 @@ def scatter(
         lowest = tl.min(left)
         crowd = (left == lowest) & (left != _NONE)
         count = tl.sum(crowd.to(tl.int32))
-    mask = (left != _NONE)[:, None]
-    add_texel(total, fixed, scale, t0, channel, v0, mask, CHANNELS, MODE)
+    # Zeros are spared: most pixels of the background have them, all for the same texel.
+    alone, pulls = left != _NONE, g != 0.0
+    add_texel(total, fixed, scale, t0, channel, v0, (alone & (w0 != 0.0))[:, None] & pulls, CHANNELS, MODE)
     if FOUR:
-        add_texel(total, fixed, scale, t1, channel, v1, mask, CHANNELS, MODE)
-        add_texel(total, fixed, scale, t2, channel, v2, mask, CHANNELS, MODE)
-        add_texel(total, fixed, scale, t3, channel, v3, mask, CHANNELS, MODE)
+        add_texel(total, fixed, scale, t1, channel, v1, (alone & (w1 != 0.0))[:, None] & pulls, CHANNELS, MODE)
+        add_texel(total, fixed, scale, t2, channel, v2, (alone & (w2 != 0.0))[:, None] & pulls, CHANNELS, MODE)
+        add_texel(total, fixed, scale, t3, channel, v3, (alone & (w3 != 0.0))[:, None] & pulls, CHANNELS, MODE)

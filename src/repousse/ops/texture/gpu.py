@@ -68,7 +68,7 @@ def texture_backward(
         total = sums[0] if sums else (None, None, None)
         launch(
             look_up_backward, grid, texels, places[0], *inputs, *places[1:], *total, *arguments,
-            **images.settings, MODE=mode, **tile, SUM_LANES=_padded(channels), num_warps=8,
+            **images.settings, MODE=mode, **tile, SUM_LANES=max(_padded(channels), 2), num_warps=8,
         )  # fmt: skip
 
     if wanted[0]:
