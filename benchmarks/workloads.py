@@ -74,6 +74,13 @@ class Scene:
         """Share of the pixels that show a face."""
         return (self.fragments.face_id >= 0).double().mean().item()
 
+    def to(self, device: str) -> "Scene":
+        """The workload on another device."""
+        positions, faces, f = self.positions.to(device), self.faces.to(device), self.fragments
+        face_id, bary, depth, facing = (value.to(device) for value in (f.face_id, f.bary, f.depth, f.facing))
+        fragments = rp.Fragments(face_id, bary, depth, facing, positions, faces, None)
+        return Scene(self.spec, positions, faces, self.colors.to(device), fragments, self.g_image.to(device))
+
     @cached_property
     def topology(self) -> rp.Topology:
         """Edges of the mesh, for the crossing list."""

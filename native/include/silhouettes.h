@@ -66,18 +66,21 @@ struct End {
   double zeta, share;
 };
 
-// Edges are ordered by their lowest face, so those of a range of faces are a range of edges.
-inline int64_t first_edge_of(const Topology& t, int64_t face) {
-  int64_t low = 0, high = t.edge_count;
+// The first of `count` rows, ordered by their first column, whose first column is not less than `value`.
+inline int64_t first_row(const int32_t* rows, int64_t columns, int64_t count, int64_t value) {
+  int64_t low = 0, high = count;
   while (low < high) {
     const int64_t middle = (low + high) / 2;
-    if (t.edge_faces[2 * middle] < face)
+    if (rows[columns * middle] < value)
       low = middle + 1;
     else
       high = middle;
   }
   return low;
 }
+
+// Edges are ordered by their lowest face, so those of a range of faces are a range of edges.
+inline int64_t first_edge_of(const Topology& t, int64_t face) { return first_row(t.edge_faces, 2, t.edge_count, face); }
 
 inline std::vector<EdgeRange> edge_ranges(const Topology& t, const Frames& frames) {
   std::vector<EdgeRange> found;
@@ -92,17 +95,9 @@ inline std::vector<EdgeRange> edge_ranges(const Topology& t, const Frames& frame
 
 // Do the further faces of a non-manifold edge lie on the side of its first face too?
 inline bool extra_agree(const Topology& t, const int8_t* facing, int32_t edge, bool front) {
-  int64_t low = 0, high = t.extra_count;
-  while (low < high) {
-    const int64_t middle = (low + high) / 2;
-    if (t.extra[3 * middle] < edge)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  for (; low < t.extra_count && t.extra[3 * low] == edge; ++low) {
-    const bool other = facing[t.extra[3 * low + 1]] > 0;
-    if ((other == front) != (t.extra[3 * low + 2] != 0)) return false;
+  for (int64_t i = first_row(t.extra, 3, t.extra_count, edge); i < t.extra_count && t.extra[3 * i] == edge; ++i) {
+    const bool other = facing[t.extra[3 * i + 1]] > 0;
+    if ((other == front) != (t.extra[3 * i + 2] != 0)) return false;
   }
   return true;
 }

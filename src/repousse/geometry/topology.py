@@ -105,8 +105,8 @@ def topology(faces: Tensor, vertex_count: int | None = None) -> Topology:
     fill = native.function("rp_topology_fill", "plpppppp")
     pointers = (output.data_ptr() for output in outputs)
     _check_memory(fill(host.data_ptr(), len(host), face_edges.data_ptr(), counts, *pointers))
-    found = Topology(host, *outputs, face_edges)
-    return found if faces.device == host.device else found.to(faces.device)
+    # The very faces that were given: to find that others were drawn, comparing addresses is enough.
+    return Topology(faces, *(output.to(faces.device) for output in (*outputs, face_edges)))
 
 
 def _check_memory(code: int) -> None:

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,62 +52,57 @@ def write_report(
 
     Returns the files, the page first. InputError if they cannot be written.
     """
+    with _writing_to(folder), torch.no_grad():
+        written: list[Path] = []
+
+        def png(name: str, image: torch.Tensor) -> str:
+            path = folder / "report" / f"{name}.png"
+            io.save_png(path, image)
+            written.append(path)
+            return path.relative_to(folder).as_posix()
+
+        frames = turntable(mesh, lights, train)
+        written += _movies(folder, frames)
+        sides = clay_and_wire(mesh, train)
+        shape = [(png(f"shape_{i}", side), "the shape alone" if i < 4 else "its faces") for i, side in enumerate(sides)]
+        result = [("turntable.gif", "in the light that was found"), *shape]
+        parts = [
+            page.section("Result", "", page.figures(result, "result")),
+            page.section("Numbers", "", page.measures(metrics)),
+        ]
+        for name, title, views in (
+            ("held_out", "Held-out pictures", held_out),
+            ("train", "Pictures learnt from", train),
+        ):
+            if views is None or not len(views):
+                continue
+            rows = _rows(metrics, name)
+            strips = [
+                (png(f"{name}_{i:03d}", strip(mesh, lights, views, i)), _caption(views.names[i], rows))
+                for i in range(min(len(views), _MOST))
+            ]
+            hidden = f" The first {_MOST} of {len(views)}." if len(views) > _MOST else ""
+            parts.append(page.section(title, _LEGEND + hidden, page.figures(strips, "strips")))
+        charts = "\n".join(page.curve(name, values) for name, values in curves.items())
+        parts.append(page.section("Losses", "", f'<div class="row">{charts}</div>'))
+        parts.append(page.section("Settings", "", page.choices(settings)))
+
+        numbers = folder / "metrics.json"
+        numbers.write_text(json.dumps(_finite(metrics), indent=2) + "\n", encoding="utf-8")
+        document = folder / "report.html"
+        title = f"Fit of {len(train)} pictures"
+        text = page.PAGE.format(title=title, summary=_summary(mesh, metrics), sections="\n".join(parts))
+        document.write_text(text, encoding="utf-8")
+        return [document, numbers, *written]
+
+
+@contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
     try:
         (folder / "report").mkdir(parents=True, exist_ok=True)
-        return _write(folder, mesh, lights, train, held_out, curves, settings, metrics)
+        yield
     except OSError as error:
         raise InputError(f"cannot write the report to {folder}: {error.strerror}") from error
-
-
-@torch.no_grad()
-def _write(
-    folder: Path,
-    mesh: Mesh,
-    lights: Sequence[Light],
-    train: "Views",
-    held_out: "Views | None",
-    curves: Mapping[str, list[float]],
-    settings: Mapping[str, Any],
-    metrics: Mapping[str, Any],
-) -> list[Path]:
-    written: list[Path] = []
-
-    def png(name: str, image: torch.Tensor) -> str:
-        path = folder / "report" / f"{name}.png"
-        io.save_png(path, image)
-        written.append(path)
-        return path.relative_to(folder).as_posix()
-
-    frames = turntable(mesh, lights, train)
-    written += _movies(folder, frames)
-    sides = clay_and_wire(mesh, train)
-    shape = [(png(f"shape_{i}", side), "the shape alone" if i < 4 else "its faces") for i, side in enumerate(sides)]
-    result = [("turntable.gif", "in the light that was found"), *shape]
-    parts = [
-        page.section("Result", "", page.figures(result, "result")),
-        page.section("Numbers", "", page.measures(metrics)),
-    ]
-    for name, title, views in (("held_out", "Held-out pictures", held_out), ("train", "Pictures learnt from", train)):
-        if views is None or not len(views):
-            continue
-        rows = _rows(metrics, name)
-        strips = [
-            (png(f"{name}_{i:03d}", strip(mesh, lights, views, i)), _caption(views.names[i], rows))
-            for i in range(min(len(views), _MOST))
-        ]
-        hidden = f" The first {_MOST} of {len(views)}." if len(views) > _MOST else ""
-        parts.append(page.section(title, _LEGEND + hidden, page.figures(strips, "strips")))
-    charts = "\n".join(page.curve(name, values) for name, values in curves.items())
-    parts.append(page.section("Losses", "", f'<div class="row">{charts}</div>'))
-    parts.append(page.section("Settings", "", page.choices(settings)))
-
-    numbers = folder / "metrics.json"
-    numbers.write_text(json.dumps(_finite(metrics), indent=2) + "\n", encoding="utf-8")
-    document = folder / "report.html"
-    title = f"Fit of {len(train)} pictures"
-    text = page.PAGE.format(title=title, summary=_summary(mesh, metrics), sections="\n".join(parts))
-    document.write_text(text, encoding="utf-8")
-    return [document, numbers, *written]
 
 
 def _movies(folder: Path, frames: Sequence[torch.Tensor]) -> list[Path]:

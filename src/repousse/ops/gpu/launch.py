@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import triton
 from torch import Tensor
 
 
@@ -21,7 +20,7 @@ def launch(kernel: Any, grid: tuple[int, ...], *arguments: Any, num_warps: int =
 
 def blocks(count: int, size: int) -> int:
     """How many blocks of `size` hold `count` things."""
-    return triton.cdiv(count, size)
+    return -(-count // size)
 
 
 def read_count(count: Tensor) -> int:
