@@ -55,7 +55,9 @@ def calls(large: bool) -> Iterator[Call]:
         yield call("two wide triangles", drawn(*build(["large", "near"], 3, (4096, 4096))), 1)
         return
     yield call("a torus, flat", turned(torus(resolution=(7, 5)), 1, (11, 13)), flat=True)
-    yield call("any triangles", drawn(*build(["large", "near", "tilted", "sliver", "wide", "nan"], 3, (9, 11), shared=True)), 1)
+    yield call(
+        "any triangles", drawn(*build(["large", "near", "tilted", "sliver", "wide", "nan"], 3, (9, 11), shared=True)), 1
+    )
     yield call("non-manifold", fan((9, 12)), 5)
     yield call("borders of pixels", squares((11, 14)), 2)
     parts = [build(["large", "tilted", "lattice"], seed, (8, 9), shared=seed < 1) for seed in range(2)]
