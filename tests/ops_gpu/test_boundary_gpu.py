@@ -34,12 +34,14 @@ def band(size: tuple[int, int], rise: float, thickness: float) -> Fragments:
 
 def estimated(fragments: Fragments, image: Tensor, grad: Tensor, device: str) -> Tensor:
     """The gradient by positions that the estimator gives."""
-    tensors = [part if part is fragments.ranges or part is None else part.to(device) for part in fragments]
-    positions = tensors[4].requires_grad_()
-    there = Fragments(*tensors)
+    positions = fragments.positions.to(device).requires_grad_()
+    found = [part.to(device) for part in fragments[:4]]
+    there = Fragments(found[0], found[1], found[2], found[3], positions, fragments.faces.to(device), fragments.ranges)
     described = topology(there.faces)
-    (found,) = torch.autograd.grad((Boundary()(image.to(device), there, described) * grad.to(device)).sum(), positions)
-    return found.cpu()
+    (gradient,) = torch.autograd.grad(
+        (Boundary()(image.to(device), there, described) * grad.to(device)).sum(), positions
+    )
+    return gradient.cpu()
 
 
 @pytest.mark.parametrize(
