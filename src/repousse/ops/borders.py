@@ -38,8 +38,8 @@ def _equal_once(faces: Tensor, rasterized: Tensor) -> bool:
     While a CUDA graph is captured nothing can be waited for: what was not compared before is taken to be equal.
     """
     versions = [None if tensor.is_inference() else tensor._version for tensor in (faces, rasterized)]
-    other, known = _equal.get(rasterized, (lambda: None, None))
-    if other() is faces and known == versions:
+    known = _equal.get(rasterized)
+    if known is not None and known[0]() is faces and known[1] == versions:
         return True
     if faces.is_cuda and torch.cuda.is_current_stream_capturing():
         return True

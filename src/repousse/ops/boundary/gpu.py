@@ -9,7 +9,7 @@ from repousse.ops.boundary.gpu_gradient import add_parts
 from repousse.ops.boundary.gpu_meetings import add_meetings
 from repousse.ops.boundary.gpu_outline import Scene, most_pieces, outline, room_for
 from repousse.ops.boundary.gpu_parts import find_parts
-from repousse.ops.gpu.silhouettes import find_silhouettes
+from repousse.ops.gpu.silhouettes import Silhouettes, find_silhouettes
 from repousse.ops.gpu.sums import Sum, accumulate
 from repousse.ops.intersections.gpu import find_candidates
 
@@ -30,20 +30,33 @@ def boundary(
     image: Tensor,
     grad: Tensor,
 ) -> Tensor:
+    """Nothing waits for the device; working memory is of fixed size.
+
+    For each piece of an edge inside a pixel there are 72 bytes, room for up to 8 pieces per edge or 4 per pixel of each
+    image, whichever is less (a million at least); for each edge of each image 124 bytes. If that is too little, all of
+    the gradient is NaN.
+    """
     borders.check_faces("boundary", faces, rasterized)
     scene = Scene(positions, faces, edges, edge_faces, face_id, depth, facing, image, grad)
-    most = most_pieces(scene)
     silhouettes = find_silhouettes(edge_faces, consistent, extra, facing, len(face_id), ranges)
-    lines = outline(scene, silhouettes, room_for(scene, most))
     creases, flat = find_creases(scene, face_edges, ranges)
-    crease_lines = outline(scene, creases, room_for(scene, most))
-    crease_parts = find_crease_parts(scene, crease_lines, flat)
     candidates = find_candidates(faces, face_id, image)
-    parts = find_parts(scene, lines, flat, room_for(scene, 9 * most))
 
     def run(sums: list[Sum], mode: int) -> None:
-        add_parts(scene, lines, parts, sums[0], mode)
-        add_parts(scene, crease_lines, crease_parts, sums[0], mode)
+        # One after the other, and again in deterministic mode, where this runs twice: so they share their memory.
+        _add_silhouettes(scene, silhouettes, flat, sums[0], mode)
+        _add_creases(scene, creases, flat, sums[0], mode)
         add_meetings(scene, face_edges, consistent, candidates, sums[0], mode)
 
     return accumulate([positions], run)[0]
+
+
+def _add_silhouettes(scene: Scene, silhouettes: Silhouettes, flat: Tensor, total: Sum, mode: int) -> None:
+    most = most_pieces(scene)
+    lines = outline(scene, silhouettes, room_for(scene, most))
+    add_parts(scene, lines, find_parts(scene, lines, flat, room_for(scene, 9 * most)), total, mode)
+
+
+def _add_creases(scene: Scene, creases: Silhouettes, flat: Tensor, total: Sum, mode: int) -> None:
+    lines = outline(scene, creases, room_for(scene, most_pieces(scene)))
+    add_parts(scene, lines, find_crease_parts(scene, lines, flat), total, mode)

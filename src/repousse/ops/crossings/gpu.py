@@ -9,9 +9,9 @@ from repousse.ops import borders
 from repousse.ops.gpu import launch
 from repousse.ops.gpu.silhouettes import find_ends, find_silhouettes, list_programs, share_of_list, side_of
 
-# A program walks EDGES edges at once, LINES lines of each in one step. Most edges are shorter; one across a picture of
-# 4096 pixels takes 128 steps.
-_EDGES, _LINES = 16, 32
+# A program walks EDGES edges at once, LINES rows or columns of each in one step. Most edges are shorter; one across a
+# picture of 4096 pixels takes 256 steps, some tenths of a millisecond. Wider blocks run out of registers.
+_EDGES, _LINES = 16, 16
 
 
 def crossings(
@@ -38,7 +38,7 @@ def crossings(
     mesh = (faces, edges, edge_faces, facing, positions)
     strides = (0, 0) if positions.dim() == 2 else (facing.shape[1], positions.shape[1])
     picture = (face_id, depth, height, width, width / 2, height / 2)
-    shared = (*found, *mesh, *strides, *picture, counts, totals)
+    shared = (found.images, found.edges, found.count, *mesh, *strides, *picture, counts, totals)
     launch.launch(_count, (programs,), *shared, EDGES=_EDGES, LINES=_LINES)
     ends = torch.cumsum(totals, 0)
     rows = borders.empty_rows(positions, launch.read_count(ends[-1]))

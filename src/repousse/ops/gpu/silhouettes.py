@@ -4,7 +4,7 @@ All edges are asked whether they are (cheap, and nearly all say no); the few tha
 native/include/silhouettes.h does, bit for bit.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import torch
 import triton
@@ -19,7 +19,8 @@ _EDGES = 512  # asked by one program
 _LIST_PROGRAMS = 1024  # a few for each multiprocessor
 
 
-class Silhouettes(NamedTuple):
+@dataclass(frozen=True)
+class Silhouettes:
     """The silhouette edges of all images, ordered by image, then by edge.
 
     images  int32 (N)  N is room for as many as there can be; only the first `count` entries are set
@@ -68,7 +69,7 @@ def find_silhouettes(
     launch(_count, (per_image * batch,), *mesh, bounds, per_image, counts, **constants)
     ends = torch.cumsum(counts, 0)
     launch(_write, (per_image * batch,), *mesh, bounds, per_image, counts, ends, found.images, found.edges, **constants)
-    return found._replace(count=ends[-1:])
+    return replace(found, count=ends[-1:])
 
 
 def list_programs(room: int, block: int) -> int:
@@ -95,15 +96,21 @@ def _find_bounds(edge_faces, ranges, edges, count, bounds, BLOCK: tl.constexpr):
     mask = at < count
     face = tl.load(ranges + (at // 2) * 2, mask=mask, other=0)
     face += tl.where(at % 2 == 1, tl.load(ranges + at, mask=mask, other=0), 0)
-    low = tl.zeros([BLOCK], tl.int64)
-    high = tl.where(mask, edges, low)
+    tl.store(bounds + at, _first_row(edge_faces, 2, edges, face, mask), mask=mask)
+
+
+@triton.jit
+def _first_row(rows, columns, count, value, asked):
+    """The first of `count` rows, ordered by their first column, whose first column is not less than `value`."""
+    low = tl.zeros_like(value)
+    high = tl.where(asked, count, low)
     while tl.max(high - low) > 0:
         searching = low < high
         middle = (low + high) // 2
-        before = tl.load(edge_faces + 2 * middle, mask=searching, other=0) < face
+        before = tl.load(rows + columns * middle, mask=searching, other=0) < value
         low = tl.where(searching & before, middle + 1, low)
         high = tl.where(searching & ~before, middle, high)
-    tl.store(bounds + at, low, mask=mask)
+    return low
 
 
 @triton.jit
@@ -185,25 +192,18 @@ def _ask_edges(mesh, bounds, per_image, PACKED: tl.constexpr, EXTRA: tl.constexp
 @triton.jit
 def _extra_agree(extra, extras, facing, edge, front, asked):
     """Which of the `asked` edges have all their further faces, if any, on the side of their first one."""
-    low = tl.zeros_like(edge)
-    high = tl.where(asked, extras, low)
-    while tl.max(high - low) > 0:
-        searching = low < high
-        middle = (low + high) // 2
-        before = tl.load(extra + 3 * middle, mask=searching, other=0) < edge
-        low = tl.where(searching & before, middle + 1, low)
-        high = tl.where(searching & ~before, middle, high)
+    row = _first_row(extra, 3, extras, edge, asked)
     agree = asked
-    going = asked & (low < extras)
-    going = going & (tl.load(extra + 3 * low, mask=going, other=-1) == edge)
+    going = asked & (row < extras)
+    going = going & (tl.load(extra + 3 * row, mask=going, other=-1) == edge)
     while tl.max(going.to(tl.int32)) > 0:
-        face = tl.load(extra + 3 * low + 1, mask=going, other=0)
-        same = tl.load(extra + 3 * low + 2, mask=going, other=0) != 0
+        face = tl.load(extra + 3 * row + 1, mask=going, other=0)
+        same = tl.load(extra + 3 * row + 2, mask=going, other=0) != 0
         alike = (tl.load(facing + face, mask=going, other=0) > 0) == front
         agree = agree & ((alike == same) | ~going)
-        low += 1
-        going = agree & going & (low < extras)
-        going = going & (tl.load(extra + 3 * low, mask=going, other=-1) == edge)
+        row += 1
+        going = agree & going & (row < extras)
+        going = going & (tl.load(extra + 3 * row, mask=going, other=-1) == edge)
     return agree
 
 
