@@ -25,7 +25,7 @@ def calls(large: bool) -> Iterator[Call]:
             yield call(f"80 faces, seed {seed}", topology(faces), rasterize(clip, faces, size), 2)
         return
     mesh = crossed(icosphere(2))
-    yield call("solids", mesh.topology, shown(mesh, (9, 7), 2), 3)
+    yield call("solids", mesh.topology, shown(mesh, (8, 7), 2), 3)
     walls = join([turned(plane(), 30, up=True), turned(plane(), -30, up=True)])
     yield call("crossed walls, one channel", walls.topology, shown(walls, (5, 17), 1), 1)
     clip, faces, size = build(["large", "tilted", "near", "large", "wide", "nan", "tilted"], 93, (23, 30), shared=True)
