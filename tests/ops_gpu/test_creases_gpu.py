@@ -20,10 +20,11 @@ from repousse.ops import Fragments
 from repousse.ops.boundary.reference import _Scene
 
 pytest.importorskip("triton", reason="needs Triton: pip install triton")
-pytestmark = pytest.mark.filterwarnings("ignore")  # the interpreter warns of lanes that are masked off
 
 from repousse.ops.boundary.gpu_creases import find_creases
 from repousse.ops.boundary.gpu_outline import Scene as Frames
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # the interpreter warns of lanes that are masked off
 
 
 def expected_creases(fragments: Fragments, image: Tensor) -> tuple[set[tuple[int, int]], list[bool]]:
