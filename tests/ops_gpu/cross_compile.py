@@ -32,6 +32,8 @@ def type_of(value: Any) -> str:
     if isinstance(value, bool):
         return "i1"
     if isinstance(value, int):
+        if value == 1:  # launching makes a constant of it, which has no methods
+            return "constexpr"
         return "i32" if -(2**31) <= value < 2**31 else "i64"
     return "fp32" if isinstance(value, float) else "constexpr"
 

@@ -44,7 +44,8 @@ def voxelize(
     Returns bool (B, X, Y, Z). Positions are rounded to 1/4096 cell; after that all decisions are exact, and the same
     for any number of threads and instruction set. Faces may reach beyond the grid and count there.
     A face with a corner that is not finite is left out, with a warning; one without area is the segment or the point
-    that it is.
+    that it is. On a GPU, where a warning or an error would have to wait for the device, there is none, and faces that
+    reach too far are left out as well.
 
     "solid" decides by six rays from each centre along the axes; a ray says "inside" if it leaves the surface more
     often than it enters it, or the reverse. For closed surfaces wound consistently all six agree, and parts that
