@@ -84,7 +84,9 @@ def find_creases(scene: Scene, face_edges: Tensor, ranges: Tensor | None) -> tup
         marks,
         found,
         flat,
-        *creases,
+        creases.images,
+        creases.edges,
+        creases.count,
         PACKED=packed,
         BLOCK=_EDGES,
     )

@@ -60,7 +60,7 @@ def add_parts(scene: Scene, lines: Outline, parts: Parts, total: Sum, mode: int)
     room = len(parts.samples)
     launch(
         _add,
-        (list_programs(room, BLOCK),),
+        (list_programs(len(lines.places), BLOCK),),
         scene.positions,
         scene.edge_faces,
         scene.face_id,
