@@ -1,4 +1,4 @@
-"""Packed meshes: which faces each image has. Callers keep it on the CPU, where sizes are known; kernels need it, too."""
+"""Packed meshes: which faces each image has. Callers keep it on the CPU, where sizes are known; kernels need it."""
 
 import torch
 from torch import Tensor
