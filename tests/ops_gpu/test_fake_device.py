@@ -2,8 +2,8 @@
 
 On that device every operation says which shapes it returns and computes nothing, so no GPU is needed. Reading a number
 fails there as it would while a CUDA graph is captured. What would copy from the CPU is refused here: on a GPU it waits.
-Lists of places (crossings, intersections) and materials that let light through are left out: how long the lists are and
-how many surfaces there are must be read.
+How long lists of places (crossings, intersections) are must be read: what is made of them is run on lists of eight.
+Materials that let light through are left out, for the number of surfaces must be read, too.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from unattended import unattended
 
 import repousse as rp
 from repousse import losses
+from repousse.gradients import kato, places
 from repousse.shading import Shader
 
 DEVICE, SIZE = "meta", (12, 16)
@@ -99,6 +100,21 @@ def test_masks(gradient: str) -> None:
         rp.silhouette(MESH.with_positions(empty(42, 3)), CAMERA, SIZE, gradient=gradient).sum().backward()
 
     twice(step)
+
+
+@pytest.mark.parametrize("gradient", ["antialias", "edge", "kato", "kato-released"])
+def test_estimators_on_lists(gradient: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails if what is made of lists of places, once their length is known, needs the CPU."""
+
+    def rows() -> tuple[Tensor, ...]:
+        pixels = torch.zeros(2, 8, dtype=torch.int64, device=DEVICE)
+        pairs = torch.zeros(8, 2, dtype=torch.int32, device=DEVICE)
+        return (*pixels, pairs, torch.rand(8, device=DEVICE), torch.zeros(8, dtype=torch.int8, device=DEVICE))
+
+    for module in (places, kato):
+        monkeypatch.setattr(module, "crossings", lambda *_, **__: rp.Crossings(*rows()))
+    monkeypatch.setattr(places, "intersections", lambda *_, **__: rp.Intersections(*rows()))
+    twice(lambda: draw(gradient=gradient))
 
 
 def test_packed_meshes() -> None:
