@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from repousse.geometry.material import Material
 
@@ -39,7 +40,7 @@ def checked_faces(owner: str, faces: Tensor, count: int, holder: str) -> Tensor:
         )
     if not len(faces):
         raise ValueError(f"{owner}: `faces` is empty. Give at least one triangle.")
-    lowest, highest = (int(bound) for bound in faces.aminmax())
+    lowest, highest = (_bounds if faces.is_cpu else _bounds_once)(faces)
     if lowest < 0 or highest >= count:
         bad = (faces < 0) | (faces >= count)
         face = int(bad.any(dim=1).nonzero()[0])
@@ -101,8 +102,28 @@ def checked_material_id(
     if not isinstance(material_id, Tensor) or material_id.is_floating_point() or material_id.shape != faces.shape[:1]:
         got = f"{material_id.dtype} {tuple(material_id.shape)}" if isinstance(material_id, Tensor) else material_id
         raise ValueError(f"{owner}: `material_id` must be an integer tensor ({len(faces)},), one per face, not {got}.")
-    lowest, highest = (int(bound) for bound in material_id.aminmax())
+    lowest, highest = (_bounds if material_id.is_cpu else _bounds_once)(material_id)
     if lowest < 0 or highest >= len(materials):
         wrong = lowest if lowest < 0 else highest
         raise IndexError(f"{owner}: `material_id` holds {wrong} but there are {len(materials)} materials.")
     return material_id.to(faces.device, torch.int32).contiguous()
+
+
+def _bounds(indices: Tensor) -> tuple[int, int]:
+    """The least and the greatest entry."""
+    lowest, highest = indices.aminmax()
+    return int(lowest), int(highest)
+
+
+# Indices on GPUs whose bounds are known: their version then, and the bounds.
+_known: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+
+def _bounds_once(indices: Tensor) -> tuple[int, int]:
+    """`_bounds`, for which a GPU has to be waited for: found once for each tensor, and again if it changes."""
+    version = None if indices.is_inference() else indices._version
+    known = _known.get(indices)
+    if known is None or known[0] != version:
+        known = version, _bounds(indices)
+        _known[indices] = known
+    return known[1]
