@@ -36,7 +36,9 @@ class Antialias:
         with torch.no_grad():
             total = lost.new_zeros(len(colors)).index_add(0, pixels, lost)
             scale = 1 / total[pixels].clamp(min=1)
-        mixed = (lost * scale).to(colors.dtype)[:, None] * (colors[others] - colors[pixels])
+        mixed = (lost * scale).to(colors.dtype)[:, None] * (
+            colors.index_select(0, others) - colors.index_select(0, pixels)
+        )
         index = pixels[:, None].expand(-1, colors.shape[1])
         return colors.scatter_add(0, index, mixed).view(image.shape)
 

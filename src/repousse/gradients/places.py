@@ -159,6 +159,6 @@ def _of_intersections(found: Intersections, fragments: Fragments) -> _Motion:
     beta = weights[..., 2] + found.offset.double()[:, None, None] * torch.where(
         steep[:, None, None], weights[..., 0], weights[..., 1]
     )
-    sign = torch.tensor([-1.0, 1.0], dtype=beta.dtype, device=beta.device)[:, None]
+    sign = torch.arange(-1, 2, 2, dtype=beta.dtype, device=beta.device)[:, None]  # -1, 1
     pull = (sign * beta / along[:, None, None])[..., None] * form[:, :, None, :]
     return _Motion(corners.flatten(1), pull.flatten(1, 2), (across / along).abs().clamp(max=1))

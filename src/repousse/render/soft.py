@@ -5,6 +5,7 @@ from torch import Tensor
 
 from repousse import ops
 from repousse.camera import Camera
+from repousse.core.numbers import tensor_of
 from repousse.geometry import Mesh
 from repousse.render.visible import Cull, Rasterizer
 
@@ -24,7 +25,9 @@ def at_corners(fragments: ops.Fragments) -> ops.Fragments:
         ids = torch.where(number < count[:, None], first[:, None] + number, -1)
     face_id = ids.to(torch.int32)[..., None].expand(-1, -1, 3).contiguous()
     positions = fragments.positions.detach()
-    bary = positions.new_tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]).expand(*face_id.shape, 2).contiguous()
+    bary = (
+        tensor_of(((1.0, 0.0), (0.0, 1.0), (0.0, 0.0)), positions.dtype, device).expand(*face_id.shape, 2).contiguous()
+    )
     return fragments._replace(face_id=face_id, bary=bary, depth=torch.zeros_like(bary[..., 0]), positions=positions)
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from repousse.core import checks
+from repousse.core.numbers import tensor_of
 from repousse.ops.rasterize import arguments
 from repousse.ops.soft import kernels, reference
 from repousse.ops.soft.options import SoftOptions
@@ -138,7 +139,8 @@ def _corners(positions: Tensor, depth: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = size
     finite = positions.isfinite().all(-1) & depth.isfinite()
     used = finite & (positions[..., 3] > 1 / reference.MOST_DEPTH)
-    x, y, _, w = torch.where(used[..., None], positions, positions.new_tensor([0.0, 0.0, 0.0, -1.0])).unbind(-1)
+    aside = tensor_of((0.0, 0.0, 0.0, -1.0), positions.dtype, positions.device)
+    x, y, _, w = torch.where(used[..., None], positions, aside).unbind(-1)
     r = 1 / w
     depth = torch.where(used, depth, 0)
     corners = torch.stack([x * r * (width / min(size)), y * r * (height / min(size)), depth, r], -1)
