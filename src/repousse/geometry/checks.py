@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from repousse.core.checks import known_to_be_good, remember_as_good
 from repousse.geometry.material import Material
 
 _MOST_ROWS = 2**31 - 1  # faces are int32
@@ -39,6 +40,9 @@ def checked_faces(owner: str, faces: Tensor, count: int, holder: str) -> Tensor:
         )
     if not len(faces):
         raise ValueError(f"{owner}: `faces` is empty. Give at least one triangle.")
+    # Looking at indices on a GPU waits for it: once for each tensor.
+    if not faces.is_cpu and known_to_be_good(faces, count):
+        return faces.to(torch.int32).contiguous()
     lowest, highest = (int(bound) for bound in faces.aminmax())
     if lowest < 0 or highest >= count:
         bad = (faces < 0) | (faces >= count)
@@ -48,6 +52,8 @@ def checked_faces(owner: str, faces: Tensor, count: int, holder: str) -> Tensor:
             advice = "Indices count from 0; those of OBJ files count from 1."
         index = int(faces[face][bad[face]][0])
         raise IndexError(f"{owner}: `faces` holds index {index} but {holder} (face {face}). {advice}")
+    if not faces.is_cpu:
+        remember_as_good(faces, count)
     return faces.to(torch.int32).contiguous()
 
 
