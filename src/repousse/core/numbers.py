@@ -1,6 +1,5 @@
 """Plain numbers as tensors."""
 
-from numbers import Real
 from typing import Any
 
 import torch
@@ -14,8 +13,8 @@ def tensor_of(value: Any, dtype: torch.dtype, device: torch.device | None = None
     """
     if device is None or device.type == "cpu":
         return torch.as_tensor(value, dtype=dtype, device=device)
-    if isinstance(value, Real):
-        return torch.full((), float(value) if dtype.is_floating_point else int(value), dtype=dtype, device=device)
+    if isinstance(value, int | float):
+        return torch.full((), value, dtype=dtype, device=device)
     if isinstance(value, (list, tuple)) and value:
         return torch.stack([tensor_of(part, dtype, device) for part in value])
     return torch.as_tensor(value, dtype=dtype, device=device)

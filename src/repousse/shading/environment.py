@@ -72,7 +72,7 @@ def _place(roughness: Tensor, roughnesses: list[float]) -> Tensor:
     """Where roughness lies in a rising list, as an index with a fraction."""
     nodes = tensor_of(roughnesses, roughness.dtype, roughness.device)
     upper = torch.searchsorted(nodes, roughness.detach().contiguous(), right=True).clamp(1, len(nodes) - 1)
-    below, above = nodes[upper - 1], nodes[upper]
+    below, above = nodes.take(upper - 1), nodes.take(upper)  # indexing by a single number would read it
     return upper - 1 + ((roughness - below) / (above - below)).clamp(0, 1)
 
 

@@ -176,7 +176,7 @@ def _cube(like: Tensor) -> Tensor:
 
     Three of the views are mirrored, which no one sees.
     """
-    axes = torch.eye(3).to(like)
+    axes = torch.eye(3, dtype=like.dtype, device=like.device)
     views = [torch.stack([axes[m - 2], axes[m - 1], sign * axes[m]]) for m in range(3) for sign in (1, -1)]
     return torch.stack(views).expand(len(like), 6, 3, 3)
 

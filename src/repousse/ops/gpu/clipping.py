@@ -6,6 +6,8 @@ import triton.language as tl
 from repousse.ops.gpu.rounding import rint64
 
 CLIP_PLANES = tl.constexpr(6)
+MOST_CORNERS = tl.constexpr(9)  # of a clipped triangle: each plane adds one
+SLOTS = tl.constexpr(16)  # for corners, a power of two
 _GUARD = tl.constexpr(64.0)
 _MOST = tl.constexpr(3.4028234663852886e38)  # FLT_MAX
 
@@ -56,3 +58,59 @@ def place(x, y, z, w, half_width, half_height):
     X = tl.where(placed, rint64(px).to(tl.int64), 0)
     Y = tl.where(placed, rint64(py).to(tl.int64), 0)
     return X, Y, tl.where(placed, z, 0.0) / divisor, placed
+
+
+@triton.jit
+def clip_polygons(x, y, z, w, corner, count):
+    """The parts of polygons inside all planes (Sutherland-Hodgman), in the order of corners that the CPU gives.
+
+    x, y, z, w  float64 (N, SLOTS): the corners of polygon n are in slots 0 to count[n] - 1
+    corner      int32 (N, SLOTS), kept by corners that survive; -1 for new ones
+    count       int32 (N)
+
+    Returns the same for what is left.
+    """
+    for PLANE in tl.static_range(CLIP_PLANES):
+        used = tl.arange(0, SLOTS)[None, :] < count[:, None]
+        outside = used & (plane_distance(x, y, z, w, PLANE) < 0)
+        if tl.max(outside.to(tl.int32)) > 0:
+            x, y, z, w, corner, count = _clip_at(x, y, z, w, corner, count, PLANE)
+    return x, y, z, w, corner, count
+
+
+@triton.jit
+def _clip_at(x, y, z, w, corner, count, PLANE: tl.constexpr):
+    """A slot gives its corner if that is inside, then a new one if the next corner is on the other side."""
+    slot = tl.arange(0, SLOTS)
+    used = slot[None, :] < count[:, None]
+    inside = (used & (plane_distance(x, y, z, w, PLANE) >= 0)).to(tl.int32)
+    next_inside = tl.gather(inside, _following(slot[None, :], count), 1)
+    given = tl.where(used, inside + (inside ^ next_inside), 0)
+    ends = tl.cumsum(given, 1)
+    # Where what goes into each slot comes from: past all the slots whose corners have gone into lower ones.
+    source = tl.sum((ends[:, None, :] <= slot[None, :, None]).to(tl.int32), 2)
+    source = tl.minimum(source, SLOTS - 1)
+    first = tl.gather(2 * (ends - given) + inside, source, 1)
+    from_inside = (first & 1) == 1
+    kept = from_inside & (slot[None, :] == (first >> 1))
+    ax, ay, az, aw = _pick(x, y, z, w, source)
+    bx, by, bz, bw = _pick(x, y, z, w, _following(source, count))
+    ix, ox = tl.where(from_inside, ax, bx), tl.where(from_inside, bx, ax)
+    iy, oy = tl.where(from_inside, ay, by), tl.where(from_inside, by, ay)
+    iz, oz = tl.where(from_inside, az, bz), tl.where(from_inside, bz, az)
+    iw, ow = tl.where(from_inside, aw, bw), tl.where(from_inside, bw, aw)
+    di, do = plane_distance(ix, iy, iz, iw, PLANE), plane_distance(ox, oy, oz, ow, PLANE)
+    cx, cy, cz, cw = cut(ix, iy, iz, iw, ox, oy, oz, ow, di, do)
+    corner = tl.where(kept, tl.gather(corner, source, 1), -1)
+    x, y, z, w = tl.where(kept, ax, cx), tl.where(kept, ay, cy), tl.where(kept, az, cz), tl.where(kept, aw, cw)
+    return x, y, z, w, corner, tl.minimum(tl.max(ends, 1), MOST_CORNERS)
+
+
+@triton.jit
+def _following(slot, count):
+    return tl.where(slot + 1 < count[:, None], slot + 1, 0)
+
+
+@triton.jit
+def _pick(x, y, z, w, slot):
+    return tl.gather(x, slot, 1), tl.gather(y, slot, 1), tl.gather(z, slot, 1), tl.gather(w, slot, 1)

@@ -73,7 +73,7 @@ def _soft_cpu(
 ) -> tuple[Tensor, Tensor, Tensor]:
     checks.check_indices("soft", "faces", faces, corners.shape[-2], "positions")
     ranges = check_spans(ranges, faces, colors)
-    image, memory, shown = _soft_fake(corners, faces, ranges, colors, background, height, width, rules, numbers)
+    image, memory, shown = soft_shapes(corners, faces, ranges, colors, background, height, width, rules, numbers)
     status = native.kernel("rp_soft", _SCENE + "pppp")(
         *_scene(corners, faces, ranges, colors, background.shape[0], height, width, rules, numbers),
         background.data_ptr(),
@@ -86,7 +86,7 @@ def _soft_cpu(
     return image, memory, shown
 
 
-def _soft_fake(
+def soft_shapes(
     corners: Tensor,
     faces: Tensor,
     ranges: Tensor | None,
@@ -191,7 +191,7 @@ soft = library.define(
     f"soft({_SCHEMA}, Tensor background, SymInt height, SymInt width, int[] rules, float[] numbers)"
     " -> (Tensor image, Tensor memory, Tensor shown)",
     _soft_cpu,
-    _soft_fake,
+    soft_shapes,
 )
 _soft_backward = library.define(
     f"soft_backward({_SCHEMA}, Tensor image, Tensor memory, Tensor shown, Tensor g_image, int[] rules,"

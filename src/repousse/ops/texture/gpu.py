@@ -1,0 +1,93 @@
+"""Texture lookups on a GPU, and their derivative."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from repousse.ops.gpu.launch import blocks, launch
+from repousse.ops.gpu.sums import ATOMIC, MEASURE, Sum, accumulate
+from repousse.ops.texture.gpu_backward import look_up_backward
+from repousse.ops.texture.gpu_images import images_of
+from repousse.ops.texture.gpu_lookup import look_up
+from repousse.ops.texture.gpu_mipmaps import build_mipmaps, gather_gradients
+
+_MOST_LANES = 32
+
+
+def texture(
+    texels: Tensor,
+    layout: Sequence[int],
+    uv: Tensor,
+    which: Tensor | None,
+    derivatives: Tensor | None,
+    level: Tensor | None,
+) -> Tensor:
+    channels = texels.shape[1]
+    out = uv.new_empty((*uv.shape[:3], channels))
+    if out.numel() == 0:
+        return out
+    mipmaps = derivatives is not None or level is not None
+    images = images_of(layout, mipmaps, uv.device)
+    pyramid = build_mipmaps(texels, images) if mipmaps else None
+    size, grid, tile = _tiles(uv, channels)
+    inputs = (texels, pyramid, uv, which, derivatives, level)
+    arguments = (images.count, *size, channels, *images.arguments)
+    launch(look_up, grid, *inputs, out, *arguments, FILTER=images.filter, **tile)
+    return out
+
+
+def texture_backward(
+    texels: Tensor,
+    layout: Sequence[int],
+    uv: Tensor,
+    which: Tensor | None,
+    derivatives: Tensor | None,
+    level: Tensor | None,
+    g_out: Tensor,
+    wanted: Sequence[bool],
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    found = [
+        uv.new_empty(tensor.shape if want and tensor is not None else (0,))
+        for want, tensor in zip(wanted, (texels, uv, derivatives, level), strict=True)
+    ]
+    g_texels, g_uv, g_derivatives, g_level = found
+    if g_out.numel() == 0:
+        return g_texels.zero_(), g_uv.zero_(), g_derivatives.zero_(), g_level.zero_()
+    g_out = g_out.contiguous()
+    channels = texels.shape[1]
+    mipmaps = derivatives is not None or level is not None
+    images = images_of(layout, mipmaps, uv.device)
+    by_pixel = [gradient if gradient.numel() else None for gradient in found[1:]]
+    coordinates = by_pixel != [None] * 3
+    pyramid = build_mipmaps(texels, images) if mipmaps and coordinates else None
+    size, grid, tile = _tiles(uv, channels)
+    inputs = (uv, which, derivatives, level, g_out)
+    arguments = (images.texels, images.count, *size, channels, *images.arguments)
+
+    def run(sums: list[Sum], mode: int) -> None:
+        places = (None, None, None, None) if mode == MEASURE.value else (pyramid, *by_pixel)
+        total = sums[0] if sums else (None, None, None)
+        launch(
+            look_up_backward, grid, texels, places[0], *inputs, *places[1:], *total, *arguments,
+            FILTER=images.filter, MODE=mode, **tile,
+        )  # fmt: skip
+
+    if wanted[0]:
+        everything = texels.new_empty(1).expand(images.texels + images.coarser, channels)  # no memory: for its shape
+        g_texels = gather_gradients(accumulate([everything], run)[0], images)
+    elif coordinates:
+        run([], ATOMIC.value)
+    return g_texels, g_uv, g_derivatives, g_level
+
+
+def _tiles(uv: Tensor, channels: int) -> tuple[tuple[int, int], tuple[int], dict[str, int]]:
+    """Height and width of the pictures, the grid of tiles that they are cut into, and the tiles' sizes."""
+    batch, height, width = uv.shape[:3]
+    if height < 8 or width < 16:  # tiles would be empty for the most part; rows of pixels do as well
+        height, width = 1, height * width
+    lanes = min(1 << max(channels - 1, 0).bit_length(), _MOST_LANES)
+    pixels = min(max(1024 // lanes, 32), 512)
+    rows = 1 if height == 1 else 8 if pixels >= 128 else 4
+    tile = {"ROWS": rows, "COLUMNS": pixels // rows, "LANES": lanes}
+    grid = (batch * blocks(height, rows) * blocks(width, tile["COLUMNS"]),)
+    return (height, width), grid, tile

@@ -1,0 +1,111 @@
+"""Values of images at the places that pixels show, and their change from place to place."""
+
+import triton
+import triton.language as tl
+
+from repousse.ops.texture.gpu_footprint import footprint, given_level, level_of, taps, tile, wrapped
+from repousse.ops.texture.gpu_images import image_row, level_start
+
+
+@triton.jit
+def shown_images(which, picture, pixel, inside, images, FILTER: tl.constexpr):
+    """The image of each pixel (int64), and whether it shows one: one for all pictures, one for each, or `which`."""
+    if which is None:
+        seen = inside
+        image = picture * tl.minimum(images - 1, 1)
+        if FILTER == 2:  # a block of addresses, for their rows
+            image += tl.zeros_like(pixel)
+    else:
+        image = tl.load(which + pixel, mask=inside, other=-1).to(tl.int64)
+        seen = (image >= 0) & (image < images)
+        image = tl.where(seen, image, 0)
+    return image, seen
+
+
+@triton.jit
+def places(uv, pixel, seen, wrap_u, wrap_v):
+    """For u, then for v, what `wrapped` gives; and whether there is such a place."""
+    u, u_rest, u_slope = wrapped(tl.load(uv + pixel * 2, mask=seen, other=0.0), wrap_u)
+    v, v_rest, v_slope = wrapped(tl.load(uv + pixel * 2 + 1, mask=seen, other=0.0), wrap_v)
+    found = (u == u) & (v == v)
+    u, u_rest = tl.where(found, u, 0.0), tl.where(found, u_rest, 0.0)
+    v, v_rest = tl.where(found, v, 0.0), tl.where(found, v_rest, 0.0)
+    return u, u_rest, u_slope, v, v_rest, v_slope, found
+
+
+@triton.jit
+def read(start, texel, channels, channel, mask):
+    """Numbers (pixels, lanes) of texels: `channel` (1, lanes) of each; 0 where not `mask`."""
+    return tl.load((start + texel * channels)[:, None] + channel, mask=mask, other=0.0)
+
+
+@triton.jit
+def mixed(a, b, share):
+    return a + share * (b - a)
+
+
+@triton.jit
+def bilinear(start, t0, t1, t2, t3, across, up, channels, channel, mask):
+    """The value (pixels, lanes) between four texels."""
+    across, up = across[:, None], up[:, None]
+    bottom = mixed(read(start, t0, channels, channel, mask), read(start, t1, channels, channel, mask), across)
+    top = mixed(read(start, t2, channels, channel, mask), read(start, t3, channels, channel, mask), across)
+    return mixed(bottom, top, up)
+
+
+@triton.jit
+def look_up(
+    texels, pyramid, uv, which, derivatives, level, out, images, height, width, channels,
+    table, high, wide, wrap_u, wrap_v, last, coarser,
+    FILTER: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, LANES: tl.constexpr,
+):  # fmt: skip
+    """Values of a tile of pixels; one program for each.
+
+    texels (T, channels), pyramid: their levels from 1 on, or None if level 0 is all that is read; uv (B, H, W, 2);
+    which, derivatives, level like the op's, or None; out (B, H, W, channels). From `table` on: see image_row.
+    """
+    picture, pixel, inside = tile(height, width, ROWS, COLUMNS)
+    image, seen = shown_images(which, picture, pixel, inside, images, FILTER)
+    first, high, wide, wrap_u, wrap_v, nearest, last, behind = image_row(
+        image, table, high, wide, wrap_u, wrap_v, last, coarser, FILTER
+    )
+    u, u_rest, _, v, v_rest, _, found = places(uv, pixel, seen, wrap_u, wrap_v)
+    fine = tl.zeros_like(inside.to(tl.int32))
+    mix = fine.to(tl.float32)
+    if derivatives is not None:
+        _, _, _, _, by_column, by_row = footprint(derivatives, pixel, seen, high, wide)
+        fine, mix, _ = level_of(by_column, by_row, last)
+    if level is not None:
+        fine, mix, _ = given_level(tl.load(level + pixel, mask=seen, other=0.0), last)
+    t0, t1, t2, t3, across, up, _, _ = taps(fine, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
+    start = texels + first * channels
+    shown = seen & found
+    if pyramid is not None:
+        levels = pyramid + behind * channels
+        later = tl.maximum(fine, 1)
+        start = tl.where(fine > 0, levels + level_start(later, high, wide) * channels, start)
+        coarse = tl.minimum(fine + 1, tl.maximum(last, 1))
+        c0, c1, c2, c3, c_across, c_up, _, _ = taps(
+            coarse, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest
+        )
+        c_start = levels + level_start(coarse, high, wide) * channels
+    begin = 0
+    while begin < channels:
+        channel = begin + tl.arange(0, LANES)[None, :]
+        mask = shown[:, None] & (channel < channels)
+        if FILTER == 1:
+            value = read(start, t0, channels, channel, mask)
+        else:
+            value = bilinear(start, t0, t1, t2, t3, across, up, channels, channel, mask)
+            if FILTER == 2:  # the same texel four times, which need not be finite
+                alone = mask & (nearest == 1)[:, None]
+                value = tl.where(alone, read(start, t0, channels, channel, alone), value)
+            if pyramid is not None:
+                deep = mask & (mix > 0.0)[:, None]
+                other = bilinear(c_start, c0, c1, c2, c3, c_across, c_up, channels, channel, deep)
+                value = tl.where(deep, mixed(value, other, mix[:, None]), value)
+        lost = tl.where(seen & (found == 0), float("nan"), 0.0)
+        value = tl.where(shown[:, None], value, lost[:, None])
+        at = out + (pixel * channels)[:, None] + channel
+        tl.store(at, value, mask=inside[:, None] & (channel < channels))
+        begin += LANES
