@@ -53,7 +53,8 @@ def soft_backward(
 ) -> tuple[Tensor, Tensor]:
     """As `kernels._soft_backward_cpu`."""
     ranges = kernels.check_spans(ranges, faces, colors)
-    scene = _scene(corners, faces, ranges, colors, *image.shape[:3], rules, numbers)
+    batch, height, width, _ = image.shape
+    scene = _scene(corners, faces, ranges, colors, batch, height, width, rules, numbers)
     pictures = image, memory, shown, g_image.contiguous()
     wanted = {"CORNERS_WANTED": corners_wanted, "COLORS_WANTED": colors_wanted and colors.shape[-1] > 0}
 
