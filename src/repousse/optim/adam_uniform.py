@@ -69,13 +69,13 @@ class AdamUniform(Optimizer):
         if not state:
             state.update(step=0, exp_avg=torch.zeros_like(parameter), exp_avg_sq=torch.zeros_like(parameter))
         state["step"] += 1
-        first_share, second_share = 1 - first_decay, 1 - second_decay
+        first_share, second_share, step = 1 - first_decay, 1 - second_decay, lr
         if not gradient.is_cpu:  # a gradient that is not finite takes no part
             good = gradient.isfinite().all()
-            gradient, lr = torch.where(good, gradient, 0), lr * good
-            first_share, second_share = first_share * good, second_share * good
+            gradient = torch.where(good, gradient, 0)
+            first_share, second_share, step = good * first_share, good * second_share, good * step
         first = state["exp_avg"].lerp_(gradient, first_share)
         second = state["exp_avg_sq"].lerp_(gradient.square(), second_share)
         mean = first / (1 - first_decay ** state["step"])
         largest = (second.max() / (1 - second_decay ** state["step"])).sqrt()
-        parameter.sub_(lr * mean / (largest + _EPSILON))
+        parameter.sub_(step * mean / (largest + _EPSILON))
