@@ -23,11 +23,11 @@ from benchmarks.workloads import Scene, build
 _SLOW = 4.0  # times the floor: slower steps are explained in docs/performance.md
 
 
-def run(workloads: str = "ABCDEFG", repeat: int = 50, save: bool = True) -> None:
+def run(workloads: str = "ABCDEFGS", repeat: int = 50, save: bool = True) -> None:
     """Measure what the operations cost on the current GPU.
 
     Args:
-        workloads: Some of A to G.
+        workloads: Some of A to G, and S.
         repeat: Calls of each step, of which the median counts.
         save: Append the figures to benchmarks/results.
     """

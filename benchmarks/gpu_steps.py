@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 import repousse as rp
+from benchmarks import soft
 from benchmarks.textured import SIZE, textured
 from benchmarks.workloads import SPECS, Scene, Spec
 from repousse.gradients import Boundary
@@ -19,6 +20,7 @@ WORKLOADS = SPECS | {
         Spec("E", images=64, subdivisions=4, size=512),
         Spec("F", images=1, subdivisions=8, size=2048, seed=5),
         Spec("G", images=8, subdivisions=6, size=1024),
+        soft.SPEC,
     )
 }
 
@@ -68,6 +70,8 @@ def steps(scene: Scene) -> Iterator[Step]:
     yield Step("crossing list", lambda: rp.crossings(positions, scene.topology, f), _bytes(scene.topology.edge_faces))
     if scene.spec.name == "D":
         yield from _textured(scene)
+    if scene.spec.name == soft.WORKLOAD:
+        yield from _soft(scene)
 
 
 def _estimated(scene: Scene, image: Tensor) -> Iterator[Step]:
@@ -109,6 +113,15 @@ def _textured(scene: Scene) -> Iterator[Step]:
         lambda: torch.ops.repousse.texture_backward(*inputs, g_color, [True, True, False, False]),
         given + _bytes(image, uv),
     )
+
+
+def _soft(scene: Scene) -> Iterator[Step]:
+    # The picture and three numbers per pixel (of a mask one) written and read; its gradient read; others written.
+    given, pixels = 2 * _bytes(scene.positions, scene.faces), _bytes(scene.fragments.depth)
+    colors = 3 * 3 * 3 * 4 * len(scene.faces)
+    moved = {soft.COLOR: given + colors + (2 * (4 + 3) + 4) * pixels, soft.MASK: given + (2 * (1 + 1) + 1) * pixels}
+    for name, call in soft.steps(scene).items():
+        yield Step(name, call, moved[name])
 
 
 def _bytes(*tensors: Tensor) -> int:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 import repousse as rp
 from benchmarks.timing import Call, Series
-from benchmarks.workloads import Spec, build
+from benchmarks.workloads import Scene, Spec, build
 
 WORKLOAD = "S"
 SPEC = Spec(WORKLOAD, images=4, subdivisions=5, size=512)
@@ -17,11 +17,12 @@ MASK = "soft mask, fwd + bwd"
 
 def series(counts: list[int]) -> list[Series]:
     """The steps for each number of threads."""
-    return [Series(_steps(), count) for count in counts]
+    return [Series(steps(build(SPEC)), count) for count in counts]
 
 
-def _steps() -> dict[str, Call]:
-    scene, options = build(SPEC), rp.SoftOptions(sigma=SIGMA)
+def steps(scene: Scene) -> dict[str, Call]:
+    """Pictures and masks of a scene, forward and backward."""
+    options = rp.SoftOptions(sigma=SIGMA)
     positions = scene.positions.clone().requires_grad_()
     colors = scene.colors[scene.faces.long()].requires_grad_()
     g_image = torch.cat((scene.g_image, scene.g_image[..., :1]), -1)

@@ -14,6 +14,8 @@ from repousse.geometry import Topology, topology
 from repousse.ops import Crossings, Fragments, borders, crossings, rasterize
 
 pytest.importorskip("triton", reason="needs Triton: pip install triton")
+from repousse.ops.gpu.ranges import _copies, ranges_on
+
 pytestmark = pytest.mark.filterwarnings("ignore")  # faces that are not finite are reported by a warning
 
 
@@ -70,3 +72,17 @@ def test_faces_are_compared_once() -> None:
     del same
     gc.collect()
     assert len(borders._equal) == known
+
+
+def test_ranges_are_copied_once() -> None:
+    """Fails if a change of ranges is not seen, they are copied again and again, or the copy keeps them alive."""
+    known, ranges = len(_copies), torch.tensor([[0, 3], [3, 4]], dtype=torch.int32)
+    with gpu_kernels() as name:
+        device = torch.device(name)
+        first = ranges_on(device, ranges)
+        assert first is ranges_on(device, ranges) and first.dtype == torch.int64 and first.tolist() == ranges.tolist()
+        ranges[1, 1] = 2
+        assert ranges_on(device, ranges).tolist() == ranges.tolist() and len(_copies) == known + 1
+    del ranges
+    gc.collect()
+    assert len(_copies) == known

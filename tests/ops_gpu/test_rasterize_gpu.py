@@ -53,6 +53,22 @@ def test_layers_of_any_scene(scene: Scene, count: int) -> None:
     assert_same(*on_both(scene, count))
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_coordinates_of_any_size(seed: int) -> None:
+    """Breaks if clipping over- or underflows, or a corner that lies on a plane is taken to be outside."""
+    g = torch.Generator().manual_seed(seed)
+    exponents = torch.rand(40, 3, 4 if seed else 1, generator=g) * 76 - 38
+    corners = (torch.rand(40, 3, 4, generator=g) * 2 - 1) * 10**exponents
+    corners[..., 3] = corners[..., 3].abs()
+    corners[:20, 0, 2] = corners[:20, 0, 3]
+    corners[10:30, 1, 0] = -64 * corners[10:30, 1, 3]
+    corners[15:, 2, 2] = 0
+    faces = torch.arange(120, dtype=torch.int32).reshape(-1, 3)
+    expected, found = on_both(Scene(corners.reshape(1, -1, 4), faces, (20, 30)))
+    assert (expected[0].face_id >= 0).any()
+    assert_same(expected, found)
+
+
 @needs_device
 @settings(deadline=None, max_examples=500)
 @given(st.lists(st.sampled_from(KINDS), min_size=1, max_size=300), seeds, st.integers(1, 900), st.integers(1, 900))

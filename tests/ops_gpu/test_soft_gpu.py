@@ -8,12 +8,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ops_gpu import DEVICE, gpu_kernels
+from ops_gpu import DEVICE, gpu_kernels, needs_device
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ops_soft"))
 from soft_scenes import BROAD, EVERY_RULE, Scene, draw, image_and_gradients, random_scene
 
+from repousse.camera import Camera
+from repousse.geometry import Mesh, pack, plane
+from repousse.gradients import Soft
 from repousse.ops import SoftOptions
+from repousse.render import render
 
 pytest.importorskip("triton", reason="needs Triton: pip install triton")
 
@@ -103,3 +107,36 @@ def test_indices_are_checked() -> None:
     scene = random_scene(5, (2, 2))
     with gpu_kernels(), pytest.raises(IndexError, match="holds index 15"):
         draw(scene._replace(faces=scene.faces + 1))
+
+
+@needs_device
+@pytest.mark.parametrize("alpha", ["prod", "sum"])
+def test_nothing_waits_for_the_device(alpha: str) -> None:
+    """Breaks if drawing or its derivative copies a number between host and device, or asks for one."""
+    scene = Scene(*(value.to(DEVICE) for value in random_scene(7)))
+    scene = scene._replace(faces=scene.faces.int())  # checked once
+    options = replace(BROAD, alpha=alpha)  # type: ignore[arg-type]
+    expected = image_and_gradients(scene, options)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = image_and_gradients(scene, options)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    torch.testing.assert_close(found, expected)
+
+
+def test_rendered_pictures_of_packed_meshes() -> None:
+    """Breaks if what `render` makes for the soft rasterizer differs on a GPU: colours of corners, depths, ranges."""
+    square, triangle = plane(), Mesh(torch.tensor([[-1.0, 0, 0.2], [1, 0, 0], [0, 1, 0.4]]), torch.tensor([[0, 1, 2]]))
+
+    def picture_and_gradient(device: str) -> list[torch.Tensor]:
+        mesh, camera = pack([square, triangle]).to(device), Camera.look_at((1.0, 2.0, 3.0)).to(device)
+        positions = mesh.positions.clone().requires_grad_()
+        picture = render(mesh.with_positions(positions), camera, (6, 7), gradient=Soft(sigma=1e-2))
+        image = torch.cat([picture.color, picture.mask[..., None]], -1)
+        return [image.detach().cpu(), torch.autograd.grad(image.square().sum(), positions)[0].cpu()]
+
+    expected = picture_and_gradient("cpu")
+    with gpu_kernels() as device:
+        found = picture_and_gradient(device)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)

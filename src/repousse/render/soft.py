@@ -19,12 +19,12 @@ def at_corners(fragments: ops.Fragments) -> ops.Fragments:
     if fragments.ranges is None:
         ids = torch.arange(len(fragments.faces), device=device).expand(batch, -1)
     else:
-        first, count = fragments.ranges.to(device).unbind(-1)
-        number = torch.arange(int(count.max()) if batch else 0, device=device)
+        number = torch.arange(int(fragments.ranges[:, 1].max()) if batch else 0, device=device)
+        first, count = fragments.ranges.to(device, non_blocking=True).unbind(-1)
         ids = torch.where(number < count[:, None], first[:, None] + number, -1)
     face_id = ids.to(torch.int32)[..., None].expand(-1, -1, 3).contiguous()
     positions = fragments.positions.detach()
-    bary = positions.new_tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]).expand(*face_id.shape, 2).contiguous()
+    bary = torch.eye(3, 2, dtype=positions.dtype, device=device).expand(*face_id.shape, 2).contiguous()
     return fragments._replace(face_id=face_id, bary=bary, depth=torch.zeros_like(bary[..., 0]), positions=positions)
 
 
@@ -75,6 +75,7 @@ def _depth(mesh: Mesh, camera: Camera, positions: Tensor) -> Tensor:
     """Camera z of the vertices, (B, V), or (V,) of packed meshes."""
     if mesh.vertex_ranges is None:
         return camera.to_camera(mesh.positions)[..., 2].expand(positions.shape[:-1])
-    lengths = mesh.vertex_ranges[:, 1].to(positions.device)
-    row = camera.world_to_camera[..., 2, :].expand(len(lengths), 4).repeat_interleave(lengths, 0)
+    lengths = mesh.vertex_ranges[:, 1].to(positions.device, non_blocking=True)
+    row = camera.world_to_camera[..., 2, :].expand(len(lengths), 4)
+    row = row.repeat_interleave(lengths, 0, output_size=len(mesh.positions))
     return (mesh.positions * row[:, :3]).sum(-1) + row[:, 3]

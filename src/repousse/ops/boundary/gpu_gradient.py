@@ -60,7 +60,7 @@ def add_parts(scene: Scene, lines: Outline, parts: Parts, total: Sum, mode: int)
     room = len(parts.samples)
     launch(
         _add,
-        (list_programs(room, BLOCK),),
+        (list_programs(len(lines.places), BLOCK),),
         scene.positions,
         scene.edge_faces,
         scene.face_id,
@@ -155,7 +155,7 @@ def _add(
     if parts > room:
         _add_nan(values, total, fixed, scale, MODE, BLOCK)
         parts = parts * 0
-    pixels = width.to(tl.int64) * height
+    pixels = width * height
     start, end = share_of_list(parts, BLOCK)
     while start < end:
         part = start + tl.arange(0, BLOCK)

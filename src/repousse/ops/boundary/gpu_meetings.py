@@ -114,13 +114,21 @@ def _add_lines(scene, pulls, line, pixel, step, met, offset, found, total, fixed
     by_w = by_x * (width * half - (column + 0.5)) + by_y * (height * half - (row + 0.5)) - level[3]
     by_x, by_y = by_x * (width * half), by_y * (height * half)
     sign = tl.where(tl.arange(0, 2)[None, :] == 0, -1.0, 1.0)
-    for k in tl.static_range(3):
+    k = 0
+    while k < 3:
         to = 4 * (first_vertex + tl.load(faces + 3 * met + k, mask=both, other=0))
-        beta = sign * (along[k] * ahead + across[k] * beside + level[k] * one) / apart
+        weight = _of_corner(k, along) * ahead + _of_corner(k, across) * beside + _of_corner(k, level) * one
+        beta = sign * weight / apart
         add(total, fixed, scale, to, (beta * by_x).to(tl.float32), both, MODE)
         add(total, fixed, scale, to + 1, (beta * by_y).to(tl.float32), both, MODE)
         add(total, fixed, scale, to + 2, beta.to(tl.float32), both, MODE)
         add(total, fixed, scale, to + 3, (beta * by_w).to(tl.float32), both, MODE)
+        k += 1
+
+
+@triton.jit
+def _of_corner(k, three):
+    return tl.where(k == 0, three[0], tl.where(k == 1, three[1], three[2]))
 
 
 @triton.jit

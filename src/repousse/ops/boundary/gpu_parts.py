@@ -25,6 +25,7 @@ from repousse.ops.gpu.launch import launch
 from repousse.ops.gpu.silhouettes import list_programs, share_of_list
 
 _INFINITY = tl.constexpr(float("inf"))
+_TOTALS = tl.constexpr(1024)  # of programs, added at once
 
 
 def find_parts(scene: Scene, lines: Outline, flat: Tensor, room: int) -> Parts:
@@ -57,7 +58,6 @@ def find_parts(scene: Scene, lines: Outline, flat: Tensor, room: int) -> Parts:
         *parts,
         room,
         BLOCK=BLOCK,
-        PROGRAMS=triton.next_power_of_2(programs),
     )
     return parts
 
@@ -90,19 +90,15 @@ def _look(
     part_total,
     part_room,
     BLOCK: tl.constexpr,
-    PROGRAMS: tl.constexpr,
 ):
     """A lane looks at one part; a program does those of the pieces that it has counted."""
     program = tl.program_id(0)
-    counted = tl.arange(0, PROGRAMS)
-    sums = tl.load(totals + counted, mask=counted < tl.num_programs(0), other=0)
-    before = tl.sum(tl.where(counted < program, sums, 0))
-    whole = tl.sum(sums)
+    before, whole = _sum_totals(totals, program)
     complete = (tl.load(total) <= room) & (whole <= part_room)
     if program == 0:
         tl.store(part_total, tl.where(complete, whole, 2**62))
     begin, end = share_of_list(count_of(total, room), BLOCK)
-    pixels = width.to(tl.int64) * height
+    pixels = width * height
     arrays = (numbers, ids, extents, places, following)
     start, stop = program * 0, tl.where(complete, tl.load(totals + program), 0)
     while start < stop:
@@ -130,19 +126,11 @@ def _look(
         outer_x, outer_y = centre(outer, width)
         from_inner, from_outer = (inner_x, inner_y, has_inner), (outer_x, outer_y, has_outer)
 
-        # The pixel that comes after the inner one, and whether the colour may be carried by the change since that.
-        steep = is_steep(own)
-        place = tl.where(steep, inner % width, inner // width) + tl.where(towards < 0, 1, -1)
-        reaches = (
-            has_inner & (place >= 0) & (place < tl.where(steep, width, height)) & ((own[2] != 0.0) | (own[3] != 0.0))
-        )
-        after = tl.where(reaches, inner - towards, 0)
         inner_face = tl.load(face_id + first_pixel + inner, mask=has_inner, other=-1)
         outer_face = tl.load(face_id + first_pixel + outer, mask=has_outer, other=-1)
-        after_face = tl.load(face_id + first_pixel + after, mask=reaches, other=-1)
         is_flat = tl.load(flat + tl.load(ids + 5 * line, mask=inside, other=0), mask=inside, other=0) != 0
-        reaches = reaches & (after_face >= 0) & ~(is_flat & (after_face != inner_face))
-        reaches = reaches & (change(image, first_pixel + inner, first_pixel + after, channels, reaches) != 0.0)
+        picture = (face_id, image, channels, first_pixel, width, height)
+        after, reaches = _look_inwards(picture, own, inner, inner_face, towards, is_flat, has_inner)
         after_x, after_y = centre(after, width)
         further = (after_x, after_y, reaches)
 
@@ -178,6 +166,34 @@ def _look(
         tl.store(samples + 3 * part, tl.full([BLOCK], -1, tl.int32), mask=inside & ~seen)
         tl.atomic_min(shown + piece, surface, mask=seen & (surface >= 0), sem="relaxed")
         start += BLOCK
+
+
+@triton.jit
+def _sum_totals(totals, program):
+    """The sum of what the programs before one have counted, and that of all."""
+    start = tl.zeros([], tl.int32)
+    before = tl.zeros([], tl.int64)
+    whole = tl.zeros([], tl.int64)
+    while start < tl.num_programs(0):
+        at = start + tl.arange(0, _TOTALS)
+        counted = tl.load(totals + at, mask=at < tl.num_programs(0), other=0)
+        before += tl.sum(tl.where(at < program, counted, 0))
+        whole += tl.sum(counted)
+        start += _TOTALS
+    return before, whole
+
+
+@triton.jit
+def _look_inwards(picture, line, inner, face, towards, is_flat, mask):
+    """The pixels that come after the inner ones, away from the edge, and whether their colours may tell a change."""
+    face_id, image, channels, first_pixel, width, height = picture
+    steep = is_steep(line)
+    place = tl.where(steep, inner % width, inner // width) + tl.where(towards < 0, 1, -1)
+    mask = mask & (place >= 0) & (place < tl.where(steep, width, height)) & ((line[2] != 0.0) | (line[3] != 0.0))
+    after = tl.where(mask, inner - towards, 0)
+    other = tl.load(face_id + first_pixel + after, mask=mask, other=-1)
+    mask = mask & (other >= 0) & ~(is_flat & (other != face))
+    return after, mask & (change(image, first_pixel + inner, first_pixel + after, channels, mask) != 0.0)
 
 
 @triton.jit

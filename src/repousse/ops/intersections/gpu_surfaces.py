@@ -14,11 +14,13 @@ _MAX_STEPS = tl.constexpr(64)  # faces between two pixel centres
 @triton.jit
 def common_vertex(faces, one, two, asked):
     """Which of the `asked` pairs of faces have a vertex in common."""
+    a = tl.load(faces + 3 * one, mask=asked, other=-1)
+    b = tl.load(faces + 3 * one + 1, mask=asked, other=-1)
+    c = tl.load(faces + 3 * one + 2, mask=asked, other=-1)
     found = asked & ~asked
-    for i in tl.static_range(3):
-        vertex = tl.load(faces + 3 * one + i, mask=asked, other=-1)
-        for k in tl.static_range(3):
-            found = found | (vertex == tl.load(faces + 3 * two + k, mask=asked, other=-2))
+    for k in tl.static_range(3):
+        vertex = tl.load(faces + 3 * two + k, mask=asked, other=-2)
+        found = found | (vertex == a) | (vertex == b) | (vertex == c)
     return found
 
 
@@ -32,56 +34,62 @@ def see(scene, line, face, asked):
     Returns (front, whole, along, across, at): do they face the eye; are they seen other than edge-on; then the changes
     along the pair, those across and the values at the inner centre, of the corners' weights and, last, of the depth.
     """
-    positions, faces, height, width = scene[0], scene[1], scene[5], scene[6]
-    first_vertex, column, row, axis = line
-    half = tl.full([], 0.5, tl.float64)
-    u, v, w, z = (), (), (), ()
-    for k in tl.static_range(3):
-        corner = 4 * (first_vertex + tl.load(faces + 3 * face + k, mask=asked, other=0))
-        cx = tl.load(positions + corner, mask=asked, other=0.0).to(tl.float64)
-        cy = tl.load(positions + corner + 1, mask=asked, other=0.0).to(tl.float64)
-        cz = tl.load(positions + corner + 2, mask=asked, other=0.0).to(tl.float64)
-        cw = tl.load(positions + corner + 3, mask=asked, other=0.0).to(tl.float64)
-        u = (*u, (cx + cw) * (width * half) - (column + 0.5) * cw)
-        v = (*v, (cy + cw) * (height * half) - (row + 0.5) * cw)
-        w, z = (*w, cw), (*z, cz)
-    n0 = _cross(u[1], v[1], w[1], u[2], v[2], w[2])
-    n1 = _cross(u[2], v[2], w[2], u[0], v[0], w[0])
-    n2 = _cross(u[0], v[0], w[0], u[1], v[1], w[1])
-    volume = n0[0] * u[0] + n0[1] * v[0] + n0[2] * w[0]
+    u0, v0, w0, z0 = _corner(scene, line, face, asked, 0)
+    u1, v1, w1, z1 = _corner(scene, line, face, asked, 1)
+    u2, v2, w2, z2 = _corner(scene, line, face, asked, 2)
+    x0, y0, one0 = v1 * w2 - w1 * v2, w1 * u2 - u1 * w2, u1 * v2 - v1 * u2
+    x1, y1, one1 = v2 * w0 - w2 * v0, w2 * u0 - u2 * w0, u2 * v0 - v2 * u0
+    x2, y2, one2 = v0 * w1 - w0 * v1, w0 * u1 - u0 * w1, u0 * v1 - v0 * u1
+    volume = x0 * u0 + y0 * v0 + one0 * w0
     whole = asked & (volume != 0)
     divisor = tl.where(whole, volume, 1.0)
-    by_x = _linear(n0[0], n1[0], n2[0], divisor, z)
-    by_y = _linear(n0[1], n1[1], n2[1], divisor, z)
-    along, across = (), ()
-    for k in tl.static_range(4):
-        along = (*along, tl.where(axis == 0, by_x[k], by_y[k]))
-        across = (*across, tl.where(axis == 0, by_y[k], by_x[k]))
-    return volume < 0, whole, along, across, _linear(n0[2], n1[2], n2[2], divisor, z)
+    by_x = _linear(x0, x1, x2, divisor, z0, z1, z2)
+    by_y = _linear(y0, y1, y2, divisor, z0, z1, z2)
+    in_row = line[3] == 0
+    at = _linear(one0, one1, one2, divisor, z0, z1, z2)
+    return volume < 0, whole, _choose(in_row, by_x, by_y), _choose(in_row, by_y, by_x), at
 
 
 @triton.jit
-def _cross(ax, ay, az, bx, by, bz):
-    return ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+def _corner(scene, line, face, asked, K: tl.constexpr):
+    """A corner of faces as (w times its pixels from the inner centre, w), and its z."""
+    positions, faces, height, width = scene[0], scene[1], scene[5], scene[6]
+    first_vertex, column, row, _axis = line
+    half = tl.full([], 0.5, tl.float64)
+    at = positions + 4 * (first_vertex + tl.load(faces + 3 * face + K, mask=asked, other=0))
+    x = tl.load(at, mask=asked, other=0.0).to(tl.float64)
+    y = tl.load(at + 1, mask=asked, other=0.0).to(tl.float64)
+    z = tl.load(at + 2, mask=asked, other=0.0).to(tl.float64)
+    w = tl.load(at + 3, mask=asked, other=0.0).to(tl.float64)
+    return (x + w) * (width * half) - (column + 0.5) * w, (y + w) * (height * half) - (row + 0.5) * w, w, z
 
 
 @triton.jit
-def _linear(a, b, c, divisor, z):
+def _linear(a, b, c, divisor, z0, z1, z2):
     """One coefficient of the three weights and of the depth, given those of the normals."""
     a, b, c = a / divisor, b / divisor, c / divisor
-    return a, b, c, a * z[0] + b * z[1] + c * z[2]
+    return a, b, c, a * z0 + b * z1 + c * z2
 
 
 @triton.jit
-def _follow(scene, line, shown, direction, place, asked):
+def _choose(condition, one, two):
+    a, b = tl.where(condition, one[0], two[0]), tl.where(condition, one[1], two[1])
+    return a, b, tl.where(condition, one[2], two[2]), tl.where(condition, one[3], two[3])
+
+
+@triton.jit
+def _follow(scene, line, shown, direction, place, most, asked):
     """Follow surfaces from the faces that are shown to those at `place`, in the direction +1 or -1 along the line.
 
+    most  steps from face to face that are taken; a number
+
     Returns those faces and the place, or, if surfaces end or turn back before, the last faces and where that was; then
-    the depth of these faces' planes as `see` does: its change along the pair and across, its value at the inner centre.
+    the depth of these faces' planes as `see` does: its change along the pair (NaN if a shown face is seen edge-on), its
+    change across, and its value at the inner centre.
     """
     edge_faces, face_edges, consistent = scene[2], scene[3], scene[4]
     face, following, exit = shown, shown, tl.zeros_like(shown) - 1
-    reached, slope, aside, level = place, place, place, place
+    reached, slope, aside, level = place, tl.zeros_like(place) + float("nan"), place, place
     going, front = asked, asked
     step = 0
     while tl.max(going.to(tl.int32)) > 0:
@@ -103,7 +111,7 @@ def _follow(scene, line, shown, direction, place, asked):
             exit = tl.where(leaves, edge, exit)
         short = going & ~(first >= direction * place)
         reached = tl.where(going, tl.where(short, direction * first, place), reached)
-        going = short & (exit >= 0) & (tl.zeros_like(exit) + step < _MAX_STEPS)
+        going = short & (exit >= 0) & (tl.zeros_like(exit) + step < most)
         one = tl.load(edge_faces + 2 * exit, mask=going, other=-1)
         two = tl.load(edge_faces + 2 * exit + 1, mask=going, other=-1)
         following = tl.where(one == face, two, one)
@@ -144,26 +152,29 @@ def find_meeting(scene, line, shown, asked):
     """
     outwards = tl.where(tl.arange(0, 2)[None, :] == 0, 1.0, -1.0).to(tl.float64) + tl.zeros(shown.shape, tl.float64)
     every = shown == shown
-    _front, whole, along, _across, at = see(scene, line, shown, asked & every)
-    offset, found = _meeting(along[3], at[3], asked & (tl.min(whole.to(tl.int32), 1, keep_dims=True) > 0))
-    found = found & (offset >= -_SLACK) & (offset <= 1 + _SLACK)
-    faces, slope, aside = shown, along[3], along[3]
+    found = asked
+    faces, slope, aside = shown, outwards, outwards
     place = tl.where(outwards > 0, outwards, 0.0)
+    offset = inner_of(outwards)
     first, last, before = offset, offset, offset
     stage = 0
-    while (stage < 4) & (tl.max(found.to(tl.int32)) > 0):
-        faces, reached, slope, aside, level = _follow(scene, line, shown, outwards, place, found & every)
+    while (stage < 5) & (tl.max(found.to(tl.int32)) > 0):
+        most = tl.where(stage == 0, 0, _MAX_STEPS)
+        faces, reached, slope, aside, level = _follow(scene, line, shown, outwards, place, most, found & every)
         depth = level + place * slope
         behind = inner_of(depth) - outer_of(depth)  # of the inner surface
-        if stage == 0:  # as far as both surfaces go
+        if stage == 0:  # the planes of the faces that are shown
+            offset, found = _meeting(slope, level, found)
+            found = found & (offset >= -_SLACK) & (offset <= 1 + _SLACK)
+        elif stage == 1:  # as far as both surfaces go
             one_surface = (inner_of(faces) == outer_of(shown)) | (outer_of(faces) == inner_of(shown))
             last, first = inner_of(reached), outer_of(reached)
             found = found & ~one_surface & (first < last)
             place = tl.where(every, first, place)
-        elif stage == 1:  # where the second one begins
+        elif stage == 2:  # where the second one begins
             before = behind
             place = tl.where(every, last, place)
-        elif stage == 2:  # where the first one ends
+        elif stage == 3:  # where the first one ends
             found = found & (before <= 0) & (behind >= 0) & (behind - before > _FLATTEST * (last - first))
             guess = first - before * (last - first) / tl.where(found, behind - before, 1.0)
             place = tl.where(every, guess, place)

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from repousse.core import checks
 from repousse.ops.gpu.launch import blocks, launch
+from repousse.ops.gpu.ranges import ranges_on
 from repousse.ops.gpu.sums import Sum, accumulate
 from repousse.ops.rasterize import arguments
 from repousse.ops.rasterize.gpu_barycentrics import COLUMNS, ROWS, add_gradients, draw_barycentrics
@@ -42,7 +43,7 @@ def nearest_faces(
         ranges = arguments.check_ranges(op, ranges, face_count)
         counts = ranges[:, 1].tolist()
         images, most, room = len(counts), max(counts, default=0), sum(counts)
-        moved = ranges.to(device, non_blocking=True)
+        moved = ranges_on(device, ranges)
         facing = positions.new_zeros((1, face_count), dtype=torch.int8)
     step = images * height * width
     keys = torch.full((count, images, height, width), EMPTY.value, dtype=torch.int64, device=device)

@@ -168,13 +168,12 @@ def pull(
 @triton.jit
 def _pulls_of_corners(colors, g, CHANNELS: tl.constexpr):
     """The derivative of the loss along the colour of each of a face's corners."""
-    pulls = ()
-    for k in tl.static_range(3):
-        one = tl.zeros([PIXELS], tl.float32)
-        for c in tl.static_range(CHANNELS):
-            one += g[c] * tl.load(colors + k * CHANNELS + c)
-        pulls += (one,)
-    return pulls
+    a, b, c = g[0] * 0.0, g[0] * 0.0, g[0] * 0.0
+    for k in tl.static_range(CHANNELS):
+        a += g[k] * tl.load(colors + k)
+        b += g[k] * tl.load(colors + CHANNELS + k)
+        c += g[k] * tl.load(colors + 2 * CHANNELS + k)
+    return a, b, c
 
 
 @triton.jit
@@ -183,44 +182,49 @@ def _of_colors(f, n, s, color, share, g_depth):
     # Where the face is not seen these may be infinite.
     inverse_q, depth = tl.where(n.seen, n.inverse_q, 0.0), tl.where(n.seen, n.depth, 0.0)
     mean = share * tl.where(n.seen, color, 0.0) + g_depth * depth
-    g_w, g_z, g_r, parts = (), (), (), ()
-    for k in tl.static_range(3):
-        scaled = n.q[k] * inverse_q
-        along = ((share * s[k] + g_depth * f.z[k]) - mean) * inverse_q
-        g_z += (g_depth * scaled,)
-        g_r += (along * n.u[k],)
-        g_w += (tl.where((n.w[k] > 0.0) & (n.w[k] < 1.0), along * f.r[k], 0.0),)
-        parts += (share * scaled,)
-    return g_w, g_z, g_r, parts
+    along = (
+        ((share * s[0] + g_depth * f.z[0]) - mean) * inverse_q,
+        ((share * s[1] + g_depth * f.z[1]) - mean) * inverse_q,
+        ((share * s[2] + g_depth * f.z[2]) - mean) * inverse_q,
+    )
+    g_w = (_if_free(along[0], f.r[0], n.w[0]), _if_free(along[1], f.r[1], n.w[1]), _if_free(along[2], f.r[2], n.w[2]))
+    g_r = (along[0] * n.u[0], along[1] * n.u[1], along[2] * n.u[2])
+    scaled = (n.q[0] * inverse_q, n.q[1] * inverse_q, n.q[2] * inverse_q)
+    g_z = (g_depth * scaled[0], g_depth * scaled[1], g_depth * scaled[2])
+    return g_w, g_z, g_r, (share * scaled[0], share * scaled[1], share * scaled[2])
+
+
+@triton.jit
+def _if_free(along, r, w):
+    """The derivative of a weight, 0 where it is clamped."""
+    return tl.where((w > 0.0) & (w < 1.0), along * r, 0.0)
 
 
 @triton.jit
 def _of_places(f, n, g_x, g_w, inverse_sigma, DISTANCE: tl.constexpr, CHANNELS: tl.constexpr):
     """With respect to the places of the corners, from g_x of the coverage and g_w of the weights."""
-    pull_x, pull_y = g_x * 0.0, g_x * 0.0
-    if DISTANCE == EUCLIDEAN:
-        along = g_x * tl.where(n.inside, 2.0 * inverse_sigma, -2.0 * inverse_sigma)
-        pull_x, pull_y = along * n.to_x, along * n.to_y
     h = g_w
     if DISTANCE == BARYCENTRIC:
         along = (g_x * (2.0 * inverse_sigma)) * tl.abs(n.least)
         which = tl.where(n.w[0] <= n.least, 0, tl.where(n.w[1] <= n.least, 1, 2))
-        h = ()
-        for k in tl.static_range(3):
-            h += (g_w[k] + tl.where(which == k, along, 0.0),)
+        h = (
+            h[0] + tl.where(which == 0, along, 0.0),
+            h[1] + tl.where(which == 1, along, 0.0),
+            h[2] + tl.where(which == 2, along, 0.0),
+        )
+    of_x, of_y = g_w, g_w
     if CHANNELS > 0 or DISTANCE == BARYCENTRIC:
         # w_i = e_i / sum of e
         mean = (h[0] * n.w[0] + h[1] * n.w[1]) + h[2] * n.w[2]
-        h = ((h[0] - mean) * f.inverse_area, (h[1] - mean) * f.inverse_area, (h[2] - mean) * f.inverse_area)
-    g_px, g_py = (), ()
-    for i in tl.static_range(3):
-        to_x = n.dy[(i + 1) % 3] * h[(i + 2) % 3] - n.dy[(i + 2) % 3] * h[(i + 1) % 3]
-        to_y = n.dx[(i + 2) % 3] * h[(i + 1) % 3] - n.dx[(i + 1) % 3] * h[(i + 2) % 3]
-        if DISTANCE == EUCLIDEAN:
-            to_x, to_y = to_x + n.part[i] * pull_x, to_y + n.part[i] * pull_y
-        g_px += (to_x,)
-        g_py += (to_y,)
-    return g_px, g_py
+        a, b, c = (h[0] - mean) * f.inverse_area, (h[1] - mean) * f.inverse_area, (h[2] - mean) * f.inverse_area
+        of_x = (n.dy[1] * c - n.dy[2] * b, n.dy[2] * a - n.dy[0] * c, n.dy[0] * b - n.dy[1] * a)
+        of_y = (n.dx[2] * b - n.dx[1] * c, n.dx[0] * c - n.dx[2] * a, n.dx[1] * a - n.dx[0] * b)
+    if DISTANCE == EUCLIDEAN:
+        along = g_x * tl.where(n.inside, 2.0 * inverse_sigma, -2.0 * inverse_sigma)
+        x, y = along * n.to_x, along * n.to_y
+        of_x = (of_x[0] + n.part[0] * x, of_x[1] + n.part[1] * x, of_x[2] + n.part[2] * x)
+        of_y = (of_y[0] + n.part[0] * y, of_y[1] + n.part[1] * y, of_y[2] + n.part[2] * y)
+    return of_x, of_y
 
 
 @triton.jit

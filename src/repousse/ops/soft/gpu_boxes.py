@@ -92,26 +92,22 @@ def find_boxes(
     mesh = corners
     if not PACKED:
         mesh += 4 * b * vertices
-    x, y, z, good = (), (), (), mine
-    for k in tl.static_range(3):
-        vertex = tl.load(faces + 3 * (first + number) + k, mask=mine, other=0).to(tl.int64)
-        x += (tl.load(mesh + 4 * vertex, mask=mine, other=0.0),)
-        y += (tl.load(mesh + 4 * vertex + 1, mask=mine, other=0.0),)
-        z += (tl.load(mesh + 4 * vertex + 2, mask=mine, other=0.0),)
-        r = tl.load(mesh + 4 * vertex + 3, mask=mine, other=0.0)
-        good = good & (tl.abs(x[k]) <= _MOST_PLACE) & (tl.abs(y[k]) <= _MOST_PLACE) & (tl.abs(z[k]) <= _MOST_DEPTH)
-        good = good & (r > 0.0) & (r <= _MOST_DEPTH)
-    area = (x[0] - x[2]) * (y[1] - y[0]) - (x[1] - x[0]) * (y[0] - y[2])
+    at = faces + 3 * (first + number)
+    x0, y0, z0, good0 = _load_corner(at, mesh, mine)
+    x1, y1, z1, good1 = _load_corner(at + 1, mesh, mine)
+    x2, y2, z2, good2 = _load_corner(at + 2, mesh, mine)
+    good = good0 & good1 & good2
+    area = (x0 - x2) * (y1 - y0) - (x1 - x0) * (y0 - y2)
     good = good & (tl.abs(area) >= _LEAST_AREA)
     if CULL == 1:
         good = good & (area < 0.0)  # y is down: front faces have a negative area
     if CULL == 2:
         good = good & (area > 0.0)
-    good = good & (tl.minimum(tl.minimum(z[0], z[1]), z[2]) <= far)
-    good = good & (tl.maximum(tl.maximum(z[0], z[1]), z[2]) >= near)
+    good = good & (tl.minimum(tl.minimum(z0, z1), z2) <= far)
+    good = good & (tl.maximum(tl.maximum(z0, z1), z2) >= near)
 
-    left, right = _pixels_between(x, good, step, width, margin, grown)
-    top, bottom = _pixels_between(y, good, step, height, margin, grown)
+    left, right = _pixels_between(x0, x1, x2, good, step, width, margin, grown)
+    top, bottom = _pixels_between(y0, y1, y2, good, step, height, margin, grown)
     drawn = (left < right) & (top < bottom)
     left, right = tl.where(drawn, left, 0), tl.where(drawn, right, 0)
     top, bottom = tl.where(drawn, top, 0), tl.where(drawn, bottom, 0)
@@ -139,12 +135,22 @@ def find_boxes(
 
 
 @triton.jit
-def _pixels_between(places, good, step, size, margin, grown):
+def _load_corner(at, mesh, mine):
+    """Place and depth of the vertices whose indices lie `at`, and whether they can be drawn; no for NaN."""
+    corner = mesh + 4 * tl.load(at, mask=mine, other=0).to(tl.int64)
+    x, y = tl.load(corner, mask=mine, other=0.0), tl.load(corner + 1, mask=mine, other=0.0)
+    z, r = tl.load(corner + 2, mask=mine, other=0.0), tl.load(corner + 3, mask=mine, other=0.0)
+    good = mine & (tl.abs(x) <= _MOST_PLACE) & (tl.abs(y) <= _MOST_PLACE) & (tl.abs(z) <= _MOST_DEPTH)
+    return x, y, z, good & (r > 0.0) & (r <= _MOST_DEPTH)
+
+
+@triton.jit
+def _pixels_between(a, b, c, good, step, size, margin, grown):
     """The first pixel on one axis that faces reach, and the first beyond, int32; [0, 0) where not `good`.
 
     In float64, so that faces far outside the image keep their places.
     """
-    a, b, c = places[0].to(tl.float64), places[1].to(tl.float64), places[2].to(tl.float64)
+    a, b, c = a.to(tl.float64), b.to(tl.float64), c.to(tl.float64)
     low = tl.minimum(tl.minimum(a, b), c)
     high = tl.maximum(tl.maximum(a, b), c)
     total = a + b + c

@@ -71,18 +71,17 @@ def decay(x):
 
 @triton.jit
 def load_face(corners, faces, face, near, far):
-    x, y, z, r = (), (), (), ()
-    for k in tl.static_range(3):
-        at = corners + 4 * tl.load(faces + 3 * face + k).to(tl.int64)
-        x += (tl.load(at),)
-        y += (tl.load(at + 1),)
-        z += (tl.load(at + 2),)
-        r += (tl.load(at + 3),)
-    edge_x, edge_y, inverse_length = (), (), ()
-    for k in tl.static_range(3):
-        edge_x += (x[(k + 1) % 3] - x[k],)
-        edge_y += (y[(k + 1) % 3] - y[k],)
-        inverse_length += (tl.div_rn(1.0, edge_x[k] * edge_x[k] + edge_y[k] * edge_y[k]),)
+    a = corners + 4 * tl.load(faces + 3 * face).to(tl.int64)
+    b = corners + 4 * tl.load(faces + 3 * face + 1).to(tl.int64)
+    c = corners + 4 * tl.load(faces + 3 * face + 2).to(tl.int64)
+    x, y = (tl.load(a), tl.load(b), tl.load(c)), (tl.load(a + 1), tl.load(b + 1), tl.load(c + 1))
+    z, r = (tl.load(a + 2), tl.load(b + 2), tl.load(c + 2)), (tl.load(a + 3), tl.load(b + 3), tl.load(c + 3))
+    edge_x, edge_y = (x[1] - x[0], x[2] - x[1], x[0] - x[2]), (y[1] - y[0], y[2] - y[1], y[0] - y[2])
+    inverse_length = (
+        tl.div_rn(1.0, edge_x[0] * edge_x[0] + edge_y[0] * edge_y[0]),
+        tl.div_rn(1.0, edge_x[1] * edge_x[1] + edge_y[1] * edge_y[1]),
+        tl.div_rn(1.0, edge_x[2] * edge_x[2] + edge_y[2] * edge_y[2]),
+    )
     area = edge_x[2] * edge_y[0] - edge_x[0] * edge_y[2]
     least = tl.minimum(tl.minimum(z[0], z[1]), z[2])
     most = tl.maximum(tl.maximum(z[0], z[1]), z[2])
@@ -95,12 +94,12 @@ def load_face(corners, faces, face, near, far):
 @triton.jit
 def find(f, x, y, inverse_sigma, reach, DISTANCE: tl.constexpr):
     """`Near` of face `f` and the pixels at x, y."""
-    dx, dy, w = (), (), ()
-    for k in tl.static_range(3):
-        dx += (f.x[k] - x,)
-        dy += (f.y[k] - y,)
-    for k in tl.static_range(3):
-        w += ((dx[(k + 1) % 3] * dy[(k + 2) % 3] - dy[(k + 1) % 3] * dx[(k + 2) % 3]) * f.inverse_area,)
+    dx, dy = (f.x[0] - x, f.x[1] - x, f.x[2] - x), (f.y[0] - y, f.y[1] - y, f.y[2] - y)
+    w = (
+        (dx[1] * dy[2] - dy[1] * dx[2]) * f.inverse_area,
+        (dx[2] * dy[0] - dy[2] * dx[0]) * f.inverse_area,
+        (dx[0] * dy[1] - dy[0] * dx[1]) * f.inverse_area,
+    )
     least = tl.minimum(tl.minimum(w[0], w[1]), w[2])
     inside = least >= 0.0
 
@@ -118,10 +117,8 @@ def find(f, x, y, inverse_sigma, reach, DISTANCE: tl.constexpr):
         covers = tl.where(inside, more, e * more)
         misses = tl.where(inside, e * more, more)
 
-    u, q = (), ()
-    for k in tl.static_range(3):
-        u += (tl.minimum(tl.maximum(w[k], 0.0), 1.0),)
-        q += (u[k] * f.r[k],)
+    u = (_unit(w[0]), _unit(w[1]), _unit(w[2]))
+    q = (u[0] * f.r[0], u[1] * f.r[1], u[2] * f.r[2])
     inverse_q = tl.div_rn(1.0, (q[0] + q[1]) + q[2])
     depth = ((q[0] * f.z[0] + q[1] * f.z[1]) + q[2] * f.z[2]) * inverse_q
     seen = seen & ~((depth < f.near) | (depth > f.far))
@@ -129,21 +126,35 @@ def find(f, x, y, inverse_sigma, reach, DISTANCE: tl.constexpr):
 
 
 @triton.jit
+def _unit(value):
+    return tl.minimum(tl.maximum(value, 0.0), 1.0)
+
+
+@triton.jit
 def _find_outline(f, dx, dy):
     """The squared distance to the outline, the way there, and the barycentrics of its nearest point."""
-    nearest = tl.full([PIXELS], float("inf"), tl.float32)
-    to_x, to_y = tl.zeros([PIXELS], tl.float32), tl.zeros([PIXELS], tl.float32)
-    along, edge = to_x, tl.zeros([PIXELS], tl.int32)
-    for k in tl.static_range(3):
-        t = (dx[k] * f.edge_x[k] + dy[k] * f.edge_y[k]) * -f.inverse_length[k]
-        t = tl.minimum(tl.maximum(t, 0.0), 1.0)
-        there_x, there_y = dx[k] + t * f.edge_x[k], dy[k] + t * f.edge_y[k]
-        square = there_x * there_x + there_y * there_y
-        closer = square < nearest
-        nearest = tl.where(closer, square, nearest)
-        to_x, to_y = tl.where(closer, there_x, to_x), tl.where(closer, there_y, to_y)
-        along, edge = tl.where(closer, t, along), tl.where(closer, k, edge)
-    part = ()
-    for k in tl.static_range(3):
-        part += (tl.where(edge == k, 1.0 - along, tl.where(edge == (k + 2) % 3, along, 0.0)),)
-    return nearest, to_x, to_y, part
+    t, square, to_x, to_y = _find_edge(f, dx, dy, 0)
+    edge = tl.zeros([PIXELS], tl.int32)
+    for k in tl.static_range(1, 3):
+        other_t, other_square, other_x, other_y = _find_edge(f, dx, dy, k)
+        closer = other_square < square
+        square, t, edge = (
+            tl.where(closer, other_square, square),
+            tl.where(closer, other_t, t),
+            tl.where(closer, k, edge),
+        )
+        to_x, to_y = tl.where(closer, other_x, to_x), tl.where(closer, other_y, to_y)
+    part = (
+        tl.where(edge == 0, 1.0 - t, tl.where(edge == 2, t, 0.0)),
+        tl.where(edge == 1, 1.0 - t, tl.where(edge == 0, t, 0.0)),
+        tl.where(edge == 2, 1.0 - t, tl.where(edge == 1, t, 0.0)),
+    )
+    return square, to_x, to_y, part
+
+
+@triton.jit
+def _find_edge(f, dx, dy, k: tl.constexpr):
+    """Where on edge k (0 to 1) its point nearest to each pixel is, its squared distance, and the way there."""
+    t = _unit((dx[k] * f.edge_x[k] + dy[k] * f.edge_y[k]) * -f.inverse_length[k])
+    to_x, to_y = dx[k] + t * f.edge_x[k], dy[k] + t * f.edge_y[k]
+    return t, to_x * to_x + to_y * to_y, to_x, to_y
