@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from repousse.core.numbers import tensor_of
+
 Number = float | Tensor
 Vector = Sequence[float] | Tensor
 
@@ -27,8 +29,8 @@ def as_floats(caller: str, **arguments: Number | Vector) -> list[Tensor]:
     for name, value in arguments.items():
         try:
             if isinstance(value, (list, tuple)) and any(isinstance(leaf, Tensor) for leaf in value):
-                value = torch.stack([torch.as_tensor(leaf, dtype=dtype, device=device) for leaf in value])
-            converted.append(torch.as_tensor(value, dtype=dtype, device=device))
+                value = torch.stack([tensor_of(leaf, dtype, device) for leaf in value])
+            converted.append(tensor_of(value, dtype, device))
         except (TypeError, ValueError, RuntimeError) as error:
             raise TypeError(
                 f"{caller}: `{name}` should be a number, a sequence of numbers or a tensor, got a "
@@ -64,9 +66,10 @@ def check_size(caller: str, size: tuple[int, int]) -> tuple[int, int]:
 def check_values(caller: str, holds: Tensor, message: str, **values: Tensor) -> None:
     """Raise if `holds` is false somewhere, with the values there; these may have further dimensions.
 
-    Values cannot be looked at while a graph is traced, so compiled callers skip the check.
+    Values cannot be looked at while a graph is traced, so compiled callers skip the check. So do those with values on
+    a GPU, which would have to be waited for.
     """
-    if torch.compiler.is_compiling() or bool(holds.all()):
+    if torch.compiler.is_compiling() or not holds.is_cpu or bool(holds.all()):
         return
     index = int((~holds).flatten().nonzero()[0])
     got = []

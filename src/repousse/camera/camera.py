@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from repousse.core.numbers import tensor_of
+
 from . import conventions, matrices
 from .arguments import Number, Vector, as_floats, check_batches, check_shape, check_size
 
@@ -28,7 +30,7 @@ class Camera:
     pixels square: what it sees from top to bottom never depends on the size, a wider picture shows more on
     both sides. Clip space: x right, y down, z in [0, w], w > 0 in front. Pixel centres are at (column + 0.5,
     row + 0.5), row 0 on top. Everything is differentiable in both matrices, and each constructor in all its
-    arguments.
+    arguments. Constructors do not look at values that lie on a GPU: it would have to be waited for.
     """
 
     world_to_camera: Tensor
@@ -209,7 +211,7 @@ class Camera:
     def position(self) -> Tensor:
         """Where the camera stands in the world, (B, 3): the origin of its space."""
         pose = self._matrices()[0]
-        return -torch.linalg.solve(pose[:, :3, :3], pose[:, :3, 3])
+        return -matrices.solve(pose[:, :3, :3], pose[:, :3, 3])
 
     @property
     def eye(self) -> Tensor:
@@ -251,7 +253,7 @@ class Camera:
         """
         height, width = check_size("Camera.to_pixels", size)
         clip = self.project(points, size)
-        half = clip.new_tensor((width / 2, height / 2))
+        half = tensor_of((width / 2, height / 2), clip.dtype, clip.device)
         return clip[..., :2] / clip[..., 3:] * half + half, self.to_camera(points)[..., 2]
 
     def unproject(self, pixels: Tensor, depth: Tensor, size: tuple[int, int]) -> Tensor:
@@ -268,7 +270,7 @@ class Camera:
         depth = self._batch("unproject", "depth", depth[..., None], 1)[..., 0]
         if depth.shape[1] != pixels.shape[1]:
             raise ValueError(f"Camera.unproject: {pixels.shape[1]} `pixels` but {depth.shape[1]} values of `depth`")
-        u, v = (pixels / pixels.new_tensor((width / 2, height / 2)) - 1).unbind(-1)
+        u, v = (pixels / tensor_of((width / 2, height / 2), pixels.dtype, pixels.device) - 1).unbind(-1)
         # Clip row r of a point (x, y, z, 1) is lens[r] . (x, y, z, 1). With w = row 3, x and y solve
         # row 0 - u w = 0 and row 1 - v w = 0: two equations a0 x + a1 y + a2 z + a3 = 0, likewise with b.
         lens = self._projection("unproject", size)[:, None]
@@ -278,7 +280,7 @@ class Camera:
         x, y = (a1 * b - b1 * a) / det, (b0 * a - a0 * b) / det
         points = torch.stack(torch.broadcast_tensors(x, y, depth), -1)
         pose = self._matrices()[0]
-        return torch.linalg.solve(pose[:, :3, :3], (points - pose[:, None, :3, 3]).mT).mT
+        return matrices.solve(pose[:, :3, :3], (points - pose[:, None, :3, 3]).mT).mT
 
     def _matrices(self) -> tuple[Tensor, Tensor]:
         """Both matrices as (B, 4, 4)."""

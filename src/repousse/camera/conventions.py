@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from repousse.core.numbers import tensor_of
+
 from . import matrices
 from .arguments import Number, as_floats, check_batches, check_shape, check_size, check_values
 
@@ -17,14 +19,14 @@ def from_opencv(
         check_shape(caller, name, value, tail)
     lengths = {"K": (k, 2), "R": (r, 2), "t": (shift, 1), "near": (front, 0), "far": (back, 0)}
     check_batches(caller, **{n: len(v) if v.ndim > single else None for n, (v, single) in lengths.items()})
-    third = k.new_tensor((0.0, 0.0, 1.0))
+    third = tensor_of((0.0, 0.0, 1.0), k.dtype, k.device)
     check_values(
         caller,
         ((k[..., 2, :] - third).abs() < 1e-6).all(-1),
         "the third row of `K` should be (0, 0, 1)",
         row=k[..., 2, :],
     )
-    error = (r @ r.mT - torch.eye(3).to(r)).abs().amax((-2, -1))
+    error = (r @ r.mT - torch.eye(3, dtype=r.dtype, device=r.device)).abs().amax((-2, -1))
     check_values(
         caller,
         (error < 1e-3) & (torch.linalg.det(r) > 0),
@@ -46,12 +48,12 @@ def to_intrinsics(caller: str, projection: Tensor, size: tuple[int, int]) -> Ten
     ValueError for projections of another kind: orthographic ones have no K.
     """
     height, width = check_size(caller, size)
-    last = projection.new_tensor((0.0, 0.0, 1.0, 0.0))
+    last = tensor_of((0.0, 0.0, 1.0, 0.0), projection.dtype, projection.device)
     pinhole = (projection[..., 3, :] == last).all(-1) & (projection[..., :2, 3] == 0).all(-1)
     check_values(
         caller, pinhole, "only perspective cameras have a matrix K (clip w = z)", last_row=projection[..., 3, :]
     )
-    third = projection.new_tensor((0.0, 0.0, 1.0))
+    third = tensor_of((0.0, 0.0, 1.0), projection.dtype, projection.device)
     x = (projection[..., 0, :3] * height + width * third) / 2
     y = (projection[..., 1, :3] * height + height * third) / 2
     return torch.stack((x, y, third.expand_as(x)), -2)
@@ -67,7 +69,7 @@ def opengl_to_opencv(caller: str, camera_to_world: Tensor) -> tuple[Tensor, Tens
     (pose,) = as_floats(caller, camera_to_world=camera_to_world)
     check_shape(caller, "camera_to_world", pose, (4, 4))
     check_values(caller, pose.isfinite().flatten(-2).all(-1), "`camera_to_world` is not finite", matrix=pose)
-    last = pose.new_tensor((0.0, 0.0, 0.0, 1.0))
+    last = tensor_of((0.0, 0.0, 0.0, 1.0), pose.dtype, pose.device)
     check_values(
         caller,
         ((pose[..., 3, :] - last).abs() < 1e-6).all(-1),
@@ -75,19 +77,19 @@ def opengl_to_opencv(caller: str, camera_to_world: Tensor) -> tuple[Tensor, Tens
         row=pose[..., 3, :],
     )
     axes = pose[..., :3, :3]
-    error = (axes @ axes.mT - torch.eye(3).to(pose)).abs().amax((-2, -1))
+    error = (axes @ axes.mT - torch.eye(3, dtype=pose.dtype, device=pose.device)).abs().amax((-2, -1))
     check_values(
         caller,
         (error < 1e-3) & (torch.linalg.det(axes) > 0),
         "`camera_to_world` is not a rotation and a translation; does it contain a scale or a mirrored axis?",
         matrix=axes,
     )
-    rotation = (axes * pose.new_tensor((1.0, -1.0, -1.0))).mT
+    rotation = (axes * tensor_of((1.0, -1.0, -1.0), pose.dtype, pose.device)).mT
     return rotation, -(rotation @ pose[..., :3, 3:])[..., 0]
 
 
 def to_opengl(world_to_camera: Tensor) -> Tensor:
     """The inverse of `opengl_to_opencv`, (..., 4, 4) to (..., 4, 4)."""
     rotation, shift = world_to_camera[..., :3, :3], world_to_camera[..., :3, 3:]
-    axes = rotation.mT * world_to_camera.new_tensor((1.0, -1.0, -1.0))
+    axes = rotation.mT * tensor_of((1.0, -1.0, -1.0), world_to_camera.dtype, world_to_camera.device)
     return matrices.join(axes, -(rotation.mT @ shift)[..., 0])

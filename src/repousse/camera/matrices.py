@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from repousse.core.numbers import tensor_of
+
 from .arguments import Number, Vector, as_floats, check_batches, check_shape, check_values
 
 
@@ -147,7 +149,7 @@ def join(rotation: Tensor, translation: Tensor) -> Tensor:
     """(..., 3, 3) and (..., 3) to the (..., 4, 4) matrix of x -> rotation x + translation."""
     top = torch.cat((rotation, translation[..., None]), -1)
     bottom = torch.zeros_like(top[..., :1, :])
-    return torch.cat((top, bottom + bottom.new_tensor((0.0, 0.0, 0.0, 1.0))), -2)
+    return torch.cat((top, bottom + tensor_of((0.0, 0.0, 0.0, 1.0), top.dtype, top.device)), -2)
 
 
 def _rigid(right: Tensor, down: Tensor, forward: Tensor, eye: Tensor) -> Tensor:
@@ -159,6 +161,11 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
     """a @ b in the precision of its arguments, under autocast too: in bfloat16 a vertex would be off by pixels."""
     with torch.autocast(a.device.type, enabled=False):
         return a @ b
+
+
+def solve(a: Tensor, b: Tensor) -> Tensor:
+    """The x with a x = b. Raises LinAlgError for a singular `a`; on a GPU, which is not waited for, x is not finite."""
+    return torch.linalg.solve_ex(a, b, check_errors=a.is_cpu).result
 
 
 def _matrix(*rows: tuple[Tensor, ...]) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from repousse.core.checks import describe
+from repousse.core.numbers import tensor_of
 from repousse.geometry import Mesh, Topology
 from repousse.geometry.laplacian import cotangent_weights
 from repousse.geometry.laplacian import laplacian as laplacian_of
@@ -71,7 +72,7 @@ def edge_length(mesh: Mesh, target: float | Tensor | None = None) -> Tensor:
     ends = take_rows(by_vertex(mesh.positions), edges)
     lengths = length(ends[:, 1] - ends[:, 0])
     first = edges[:, 0].long()
-    wanted = _mean(mesh, lengths, first) if target is None else torch.as_tensor(target).to(lengths)
+    wanted = _mean(mesh, lengths, first) if target is None else tensor_of(target, lengths.dtype, lengths.device)
     batch = _batch(mesh)
     if wanted.ndim > 1 or wanted.numel() not in (1, batch):
         raise ValueError(f"edge_length: `target` must be a number or ({batch},), got {tuple(wanted.shape)}.")

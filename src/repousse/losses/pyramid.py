@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from repousse.core.numbers import tensor_of
 from repousse.losses.pixels import mean, paired
 
 _BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
@@ -91,5 +92,5 @@ def _spread(values: Tensor, size: torch.Size) -> Tensor:
 
 
 def _kernel(values: Tensor) -> Tensor:
-    profile = torch.tensor(_BINOMIAL, dtype=values.dtype, device=values.device)
+    profile = tensor_of(_BINOMIAL, values.dtype, values.device)
     return torch.outer(profile, profile).expand(values.shape[-1], 1, -1, -1)

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from repousse.core.numbers import tensor_of
 from repousse.losses.pixels import mean, paired
 
 _RADIUS = 5  # windows of 11 x 11 pixels
@@ -69,7 +70,7 @@ def similarity_map(
 def _windows(values: Tensor) -> Tensor:
     """Gaussian means (B, H - 10, W - 10, C) of the windows inside (B, H, W, C)."""
     channels = values.shape[-1]
-    profile = torch.tensor(_PROFILE, dtype=values.dtype, device=values.device).expand(channels, 1, 1, -1)
+    profile = tensor_of(_PROFILE, values.dtype, values.device).expand(channels, 1, 1, -1)
     with torch.autocast(values.device.type, enabled=False):
         rows = torch.nn.functional.conv2d(values.movedim(-1, 1), profile, groups=channels)
         return torch.nn.functional.conv2d(rows, profile.transpose(2, 3), groups=channels).movedim(1, -1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from repousse.camera import Camera
+from repousse.core.numbers import tensor_of
 from repousse.geometry.vectors import unit
 
 
@@ -86,7 +87,7 @@ class Pose(nn.Module):
         """float (B, 4, 4), acting on column vectors. Differentiable in both parameters."""
         turn = rotation_from_6d(self.rotation)
         shift = self.centre - (turn @ self.centre) + self.length * self.translation
-        last = turn.new_tensor((0.0, 0.0, 0.0, 1.0)).expand(len(turn), 1, 4)
+        last = tensor_of((0.0, 0.0, 0.0, 1.0), turn.dtype, turn.device).expand(len(turn), 1, 4)
         return torch.cat((torch.cat((turn, shift[..., None]), -1), last), -2)
 
     def applied(self, camera: Camera) -> Camera:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from repousse import ops
+from repousse.core.numbers import tensor_of
 from repousse.geometry import Attribute, Material, Mesh, Texture
 from repousse.render.tangents import bend, tangents
 from repousse.shading.points import side_seen
@@ -55,8 +56,8 @@ class Appearance:
             return 1.0
         color = self.base_color
         alpha = color[..., 3:] if color.shape[-1] == 4 else torch.ones_like(color[..., :1])
-        cutoff = self._choose([torch.tensor([float(material.alpha_cutoff)]) for material in self.materials])
-        mode = self._choose([torch.tensor([float(_MODES.index(mode))]) for mode in modes])
+        cutoff = self._choose([[float(material.alpha_cutoff)] for material in self.materials])
+        mode = self._choose([[float(_MODES.index(mode))] for mode in modes])
         masked = (alpha >= cutoff).to(alpha.dtype)
         return torch.where(mode == _MODES.index("blend"), alpha, torch.where(mode == 0, torch.ones_like(alpha), masked))
 
@@ -97,7 +98,7 @@ class Appearance:
     @property
     def double_sided(self) -> Tensor:
         """bool (B, H, W, 1), or (1,) if there is one material."""
-        return self._choose([torch.tensor([float(material.double_sided)]) for material in self.materials]) > 0
+        return self._choose([[float(material.double_sided)] for material in self.materials]) > 0
 
     def _colored(self) -> Tensor:
         color = self._vertex_color()
@@ -137,15 +138,17 @@ class Appearance:
     def _interpolated(self, attribute: Attribute) -> Tensor:
         return ops.interpolate(attribute.values, attribute.faces, self.fragments, backend=self.backend)
 
-    def _choose(self, rows: Sequence[Tensor]) -> Tensor:
+    def _choose(self, rows: Sequence[Tensor | Sequence[float]]) -> Tensor:
         """One row (C,) per material to the samples: (B, H, W, C), or (C,) if there is only one."""
-        table = torch.stack([row.to(self.mesh.positions) for row in rows])
+        like = self.mesh.positions
+        table = torch.stack([tensor_of(row, like.dtype, like.device) for row in rows])
         return table[0] if self._material is None else table[self._material.clamp(min=0)]
 
     def _factor(self, name: str) -> Quantity:
         if not self.materials:
             return getattr(Material(), name) if name not in ("base_color", "emission") else float(name != "emission")
-        rows = [torch.as_tensor(getattr(material, name)).reshape(-1) for material in self.materials]
+        like = self.mesh.positions
+        rows = [tensor_of(getattr(material, name), like.dtype, like.device).reshape(-1) for material in self.materials]
         if name == "base_color":
             rows = [torch.cat((row, row.new_ones(1))) if len(row) == 3 else row for row in rows]
         return self._choose(rows)
@@ -158,7 +161,8 @@ class Appearance:
         """The texture of that name at each sample, and `missing` where the material has none."""
         textures = self._textures(name)
         if not textures:
-            return missing if isinstance(missing, float) else torch.tensor(missing)
+            like = self.mesh.positions
+            return missing if isinstance(missing, float) else tensor_of(missing, like.dtype, like.device)
         uv, derivatives = self._coordinates()
         images = _alike([t.image.to(uv.dtype) for t in textures])
         if self._material is None:
@@ -172,7 +176,7 @@ class Appearance:
             has = getattr(material, name) is not None
             numbers.append(count if has else -1)
             count += has
-        which = torch.tensor([*numbers, -1], device=uv.device)[self._material].to(torch.int32)  # -1 finds the last
+        which = tensor_of((*numbers, -1), torch.int32, uv.device)[self._material]  # -1 finds the last
         found = ops.texture(
             images,
             uv,
@@ -184,7 +188,7 @@ class Appearance:
         )
         if channel is not None:
             found = found[..., channel : channel + 1]
-        neutral = torch.as_tensor(missing, dtype=found.dtype, device=found.device)
+        neutral = tensor_of(missing, found.dtype, found.device)
         return torch.where(which[..., None] < 0, neutral, found)
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from repousse import ops
 from repousse.camera import Camera
+from repousse.core.numbers import tensor_of
 from repousse.geometry import Mesh
 from repousse.gradients import Estimator, Interior, Soft, estimator
 from repousse.render.appearance import Appearance, Backend
@@ -219,7 +220,7 @@ def _over_background(color: Tensor, opacity: Tensor, background: float | Sequenc
 
 def _rows(background: float | Sequence[float] | Tensor, color: Tensor) -> Tensor:
     """The background as a tensor like `color`: (), (3,) or (B, 3)."""
-    value = torch.as_tensor(background, dtype=color.dtype, device=color.device)
+    value = tensor_of(background, color.dtype, color.device)
     if value.ndim > 2 or (value.ndim and value.shape[-1] != 3):
         raise ValueError(f"render: `background` is a number, (3,) or (B, 3), not {tuple(value.shape)}.")
     return value

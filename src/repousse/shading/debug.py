@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from repousse.core.numbers import tensor_of
 from repousse.shading.lights import Lights
 from repousse.shading.points import Points
 
@@ -42,7 +43,7 @@ def depth(points: Points, lights: Lights = (), *, bounds: tuple[float, float] | 
         near = torch.where(points.covered, seen, torch.inf).amin((1, 2), keepdim=True)
         far = torch.where(points.covered, seen, -torch.inf).amax((1, 2), keepdim=True)
     else:
-        near, far = z.new_tensor(bounds[0]), z.new_tensor(bounds[1])
+        near, far = (tensor_of(bound, z.dtype, z.device) for bound in bounds)
     return torch.where(points.covered, (far - z) / _extent(far - near), 0).expand_as(points.position)
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from repousse import ops
+from repousse.core.numbers import tensor_of
 from repousse.shading.lights import Light
 from repousse.shading.points import Points
 from repousse.shading.surroundings import LOBES, blurred, boxes
@@ -39,7 +40,7 @@ class Environment(Light):
 
     def reflected(self, points: Points, direction: Tensor, roughness: Tensor) -> Tensor:
         levels, roughnesses = self._levels(direction)
-        rough = torch.as_tensor(roughness, dtype=direction.dtype, device=direction.device)
+        rough = tensor_of(roughness, direction.dtype, direction.device)
         rough = rough[..., 0] if rough.ndim else rough
         level = _place(rough, roughnesses).expand(direction.shape[:-1])
         return _look_up(levels[:-1], direction, level)
@@ -69,9 +70,9 @@ def _from_sharp_to_matt(image: Tensor) -> tuple[list[Tensor], list[float]]:
 
 def _place(roughness: Tensor, roughnesses: list[float]) -> Tensor:
     """Where roughness lies in a rising list, as an index with a fraction."""
-    nodes = roughness.new_tensor(roughnesses)
+    nodes = tensor_of(roughnesses, roughness.dtype, roughness.device)
     upper = torch.searchsorted(nodes, roughness.detach().contiguous(), right=True).clamp(1, len(nodes) - 1)
-    below, above = nodes[upper - 1], nodes[upper]
+    below, above = nodes.take(upper - 1), nodes.take(upper)  # indexing by a single number would read it
     return upper - 1 + ((roughness - below) / (above - below)).clamp(0, 1)
 
 

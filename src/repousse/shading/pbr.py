@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from repousse.core.numbers import tensor_of
 from repousse.shading.lights import Lights, Rays, as_lights, facing, rays, surrounding
 from repousse.shading.matt import glowing
 from repousse.shading.points import Points
@@ -34,7 +35,7 @@ def pbr(points: Points, lights: Lights) -> Tensor:
     tensors; a roughness below 0.03 counts as 0.03 and gets no gradient.
     """
     view = points.view
-    roughness = torch.as_tensor(points.roughness, dtype=view.dtype, device=view.device).clamp(SMOOTHEST, 1)
+    roughness = tensor_of(points.roughness, view.dtype, view.device).clamp(SMOOTHEST, 1)
     matt = points.color * (1 - points.metallic)
     mirror = DIELECTRIC + (points.color - DIELECTRIC) * points.metallic
 

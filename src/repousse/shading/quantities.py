@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from repousse.core.numbers import tensor_of
+
 Quantity = float | Sequence[float] | Tensor
 
 
@@ -13,7 +15,7 @@ def like(value: Quantity, points: Tensor) -> Tensor:
 
     value  number or () or (C,): for all pictures; (B, C): one per picture
     """
-    tensor = torch.as_tensor(value, dtype=points.dtype, device=points.device)
+    tensor = tensor_of(value, points.dtype, points.device)
     if tensor.ndim < 2:
         return tensor
     if len(tensor) not in (1, len(points)):

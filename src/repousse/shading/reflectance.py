@@ -24,7 +24,7 @@ def reflectance(mirror: Tensor, roughness: Tensor, to_view: Tensor) -> Tensor:
     """
     precise = to_view.dtype == torch.float64
     place = torch.cat([_centred(to_view, _COSINES), 1 - _centred(roughness.expand_as(to_view), _ROUGHNESSES)], dim=-1)
-    table = _table().to(to_view)
+    table = _table_on(to_view.dtype, to_view.device)
     found = ops.texture(table, place, wrap="clamp", backend="reference" if precise else "native")
     return mirror * found[..., :1] + found[..., 1:]
 
@@ -32,6 +32,12 @@ def reflectance(mirror: Tensor, roughness: Tensor, to_view: Tensor) -> Tensor:
 def _centred(value: Tensor, count: int) -> Tensor:
     """From 0 and 1 to the centres of the first and last of `count` texels."""
     return (value * (count - 1) + 0.5) / count
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _table_on(dtype: torch.dtype, device: torch.device) -> Tensor:
+    return _table().to(device, dtype)
 
 
 @lru_cache(maxsize=1)

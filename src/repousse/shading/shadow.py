@@ -18,6 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from repousse.core.numbers import tensor_of
 from repousse.geometry import Mesh
 from repousse.ops import interpolate, layers
 from repousse.shading.lights import Directional, Light, PointLight, Rays
@@ -131,7 +132,7 @@ def _views(light: Directional | PointLight, mesh: Mesh, size: int, softness: int
     margin = size / (size - 2 * (softness + 2))  # an empty border, for what lies outside and for the filter
     low, high = _bounds(mesh, positions)
     place = light.position if isinstance(light, PointLight) else light.direction
-    place = torch.as_tensor(place, device=positions.device).detach().float().view(-1, 3)
+    place = tensor_of(place, torch.float32, positions.device).detach().view(-1, 3)
     if len(place) not in (1, len(low)) and (len(low) > 1 or mesh.ranges is not None):
         raise ValueError(f"Shadowed: the light is set for {len(place)} pictures, but there are {len(low)} meshes.")
     centre, radius = (low + high) / 2, 0.5 * (high - low).norm(dim=-1)
@@ -175,7 +176,7 @@ def _cube(like: Tensor) -> Tensor:
 
     Three of the views are mirrored, which no one sees.
     """
-    axes = torch.eye(3).to(like)
+    axes = torch.eye(3, dtype=like.dtype, device=like.device)
     views = [torch.stack([axes[m - 2], axes[m - 1], sign * axes[m]]) for m in range(3) for sign in (1, -1)]
     return torch.stack(views).expand(len(like), 6, 3, 3)
 

@@ -26,8 +26,7 @@ LOBES = (0.25, 0.4, 0.6, 0.8, 1.0)
 def blurred(image: Tensor, roughnesses: Sequence[float]) -> list[Tensor]:
     """The image (H, W, 3) as seen in surfaces of these roughnesses, and last as matt surfaces see it, (128, 256, 3)."""
     coefficients = _analysed(_resampled(image))
-    lobes = [*(lobe(roughness, DEGREE) for roughness in roughnesses), matt_lobe(DEGREE)]
-    kept = torch.stack(lobes).to(coefficients.real)
+    kept = _kept(tuple(roughnesses), coefficients.real.dtype, coefficients.device)
     return list(_synthesised(coefficients * kept[:, None, :, None]))
 
 
@@ -54,21 +53,20 @@ def _resampled(image: Tensor) -> Tensor:
 def _analysed(image: Tensor) -> Tensor:
     """Coefficients, complex (m, l, C), of an image (H, W, C)."""
     height, width, _ = image.shape
-    legendre, area = _parallels(height)
+    legendre, area = _parallels_on(height, image.dtype, image.device)
     orders = min(DEGREE, (width - 1) // 2) + 1
     around = torch.fft.rfft(image, dim=1)[:, :orders] * (2 * math.pi / width)
-    around = around * _turn(orders, width, image).conj() * area.to(image)[:, None, None]
-    parts = torch.einsum("mlh,hmcp->mlcp", legendre[:orders].to(image), torch.view_as_real(around))
+    around = around * _turn(orders, width, image).conj() * area[:, None, None]
+    parts = torch.einsum("mlh,hmcp->mlcp", legendre[:orders], torch.view_as_real(around))
     return torch.view_as_complex(parts.contiguous())
 
 
 def _synthesised(coefficients: Tensor) -> Tensor:
     """The images (K, 128, 256, C) with these coefficients (K, m, l, C)."""
     height, width = SIZE
-    legendre, _ = _parallels(height)
+    legendre, _ = _parallels_on(height, coefficients.real.dtype, coefficients.device)
     orders = coefficients.shape[1]
-    legendre = legendre[:orders].to(coefficients.real)
-    parts = torch.einsum("mlh,kmlcp->khmcp", legendre, torch.view_as_real(coefficients))
+    parts = torch.einsum("mlh,kmlcp->khmcp", legendre[:orders], torch.view_as_real(coefficients))
     around = torch.view_as_complex(parts.contiguous())
     return torch.fft.irfft(around * _turn(orders, width, coefficients.real), width, dim=2) * width
 
@@ -78,6 +76,22 @@ def _turn(orders: int, width: int, like: Tensor) -> Tensor:
     phi = math.pi / width - math.pi
     order = torch.arange(orders, dtype=like.dtype, device=like.device)
     return torch.polar(torch.ones_like(order), order * phi)[:, None]
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _kept(roughnesses: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What lobes of these roughnesses, and last matt surfaces, leave of each degree (K, l)."""
+    lobes = [*(lobe(roughness, DEGREE) for roughness in roughnesses), matt_lobe(DEGREE)]
+    return torch.stack(lobes).to(device, dtype)
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _parallels_on(height: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """`_parallels`, copied once."""
+    legendre, area = _parallels(height)
+    return legendre.to(device, dtype), area.to(device, dtype)
 
 
 @lru_cache(maxsize=4)

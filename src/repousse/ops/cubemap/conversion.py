@@ -18,7 +18,9 @@ def cubemap_directions(size: int, *, device: torch.device | str | None = None) -
 
 def environment_directions(height: int, width: int, *, device: torch.device | str | None = None) -> Tensor:
     """Unit directions (height, width, 3) of the centres of a lat-long image's texels."""
-    theta = math.pi * (torch.arange(height, dtype=torch.float64)[:, None] + 0.5) / height
-    phi = 2 * math.pi * (torch.arange(width, dtype=torch.float64) + 0.5) / width - math.pi
+    row = torch.arange(height, dtype=torch.float64, device=device)[:, None]
+    column = torch.arange(width, dtype=torch.float64, device=device)
+    theta = math.pi * (row + 0.5) / height
+    phi = 2 * math.pi * (column + 0.5) / width - math.pi
     x, y, z = torch.broadcast_tensors(theta.sin() * phi.cos(), theta.cos(), theta.sin() * phi.sin())
-    return torch.stack([x, y, z], -1).to(device=device, dtype=torch.float32)
+    return torch.stack([x, y, z], -1).float()

@@ -47,11 +47,12 @@ def _halved(image: Tensor, dim: int, measure: Measure) -> Tensor:
     after = before // 2
     if after == 0:
         return image
-    old, new = (measure(torch.arange(n + 1, dtype=torch.float64) / n) for n in (before, after))
-    total = torch.zeros(())
+    device = image.device  # there, because a copy to a GPU would wait for it
+    old, new = (measure(torch.arange(n + 1, dtype=torch.float64, device=device) / n) for n in (before, after))
+    total = image.new_zeros(())
     for tap in range(2 + before % 2):  # an odd number of texels: the new ones cover two and a bit
-        index = 2 * torch.arange(after) + tap
+        index = 2 * torch.arange(after, device=device) + tap
         covered = torch.minimum(new[1:], old[index + 1]) - torch.maximum(new[:-1], old[index])
         weight = (covered / (new[1:] - new[:-1])).to(image)
-        total = total + image.index_select(dim, index.to(image.device)) * weight.view(-1, *[1] * (image.ndim - dim - 1))
+        total = total + image.index_select(dim, index) * weight.view(-1, *[1] * (image.ndim - dim - 1))
     return total

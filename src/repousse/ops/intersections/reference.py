@@ -88,7 +88,8 @@ def planes(positions: Tensor, faces: Tensor, pixel: Tensor, size: tuple[int, int
     u = (x + w) * (width / 2) - (column.double() + 0.5)[:, None, None] * w
     v = (y + w) * (height / 2) - (row.double() + 0.5)[:, None, None] * w
     points = torch.stack([u, v, w], -1)
-    (a, b, c), (d, e, f) = points.roll(-1, -2).unbind(-1), points.roll(-2, -2).unbind(-1)
+    one, two, three = points.unbind(-2)
+    (a, b, c), (d, e, f) = (torch.stack(rows, -2).unbind(-1) for rows in ((two, three, one), (three, one, two)))
     normals = torch.stack([b * f - c * e, c * d - a * f, a * e - b * d], -1)
     weights = normals / (normals[..., 0, :] * points[..., 0, :]).sum(-1)[..., None, None]
     return corners, weights, (weights * z[..., None]).sum(-2)
