@@ -51,7 +51,7 @@ def triangles(count: int, low: float, batch: int = 2) -> Tensor:
 
 
 def calls(large: bool) -> Iterator[Call]:
-    sizes = [(512, 512), (1024, 768)] if large else [(17, 17), (9, 30)]
+    sizes = [(512, 512), (1024, 768)] if large else [(11, 14)]
     for size in sizes:
         for low in (1.0, -3.0):  # before the camera, and around it
             corners = triangles(20000 if large and low > 0 else 12, low)
@@ -63,7 +63,7 @@ def calls(large: bool) -> Iterator[Call]:
     yield Call("kato_visible", "no face", (torch.zeros(1, 0, 3, 3), 2, 3, 0.1, 100.0))
     yield Call("kato_visible", "no image", (torch.zeros(0, 2, 3, 3), 2, 3, 0.1, 100.0))
 
-    scenes = [(5, 8, (512, 512), 1), (7, 1, (1024, 1024), 3)] if large else [(0, 2, (14, 19), 3), (1, 1, (21, 16), 1)]
+    scenes = [(5, 8, (512, 512), 1), (7, 1, (1024, 1024), 3)] if large else [(0, 2, (9, 10), 3), (0, 1, (7, 35), 1)]
     for level, batch, size, channels in scenes:
         screen, faces, face_id, depth, image, grad, *found = frame(level, batch, size, channels)
         name = f"{len(faces)} faces, {channels} channels"
@@ -72,11 +72,14 @@ def calls(large: bool) -> Iterator[Call]:
         yield Call("kato_from_crossings", name, (screen, *found, *rest), TOLERANCE)
         if batch == 1:
             yield Call("kato_from_crossings", f"{name}, packed", (screen[0], *found, *rest), TOLERANCE)
+    screen, faces, face_id, depth, image, grad, *found = frame(0, 1, (6, 7), 2)
+    rest = face_id, depth, image, grad, EPS
     broken = screen.clone()
     broken[:, ::5] = torch.nan
     yield Call("kato_released", "broken vertices", (broken, faces, face_id, image, grad, EPS), TOLERANCE)
     yield Call("kato_from_crossings", "broken vertices", (broken, *found, *rest), TOLERANCE)
     none = [column[:0] for column in found]
     yield Call("kato_from_crossings", "no crossing", (screen, *none, *rest))
-    yield Call("kato_released", "no channel", (screen, faces, face_id, image[..., :0], grad[..., :0], EPS))
+    few = face_id.where(face_id < 5, -1)
+    yield Call("kato_released", "no channel", (screen, faces, few, image[..., :0], grad[..., :0], EPS))
     yield Call("kato_released", "no face", (screen, faces[:0], torch.full_like(face_id, -1), image, grad, EPS))

@@ -38,14 +38,14 @@ def calls(large: bool) -> Iterator[Call]:
         scenes["wide faces"] = *soup(None, (700, 300, 300), 12), (700, 300, 300)
     else:
         ball = icosphere(1)
-        scenes["sphere"] = ball.positions.double()[None] * 4 + 4.5, ball.faces, (9, 33, 10)
-        for grain in (None, 2, 1):
+        scenes["sphere"] = ball.positions.double()[None] * 3 + 3.5, ball.faces, (7, 33, 6)
+        for grain in (None, 2):
             scenes[f"soup of grain {grain}"] = *soup(grain, (7, 5, 6), 14), (7, 5, 6)
         # Longer than 128 cells, for which the CPU needs 128 bits.
         corners = torch.tensor([[-3.0, -70, -9], [197, 8, -1], [90, 60, 11], [50, -30, 60000], [-65536, 3.7, 65536]])
         faces = torch.tensor([[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3], [4, 2, 1], [4, 4, 1]], dtype=torch.int32)
-        scenes["wide faces"] = corners[None], faces, (34, 5, 6)
-        scenes["wide faces elsewhere"] = corners.roll(1, 1)[None], faces, (4, 34, 5)
+        scenes["wide faces"] = corners[None], faces, (17, 3, 4)
+        scenes["wide faces elsewhere"] = corners.roll(1, 1)[None], faces, (2, 17, 3)
         scenes["half precision"] = (ball.positions * 2).half()[None], ball.faces, (2, 1, 3)
         scenes["no pose"] = torch.zeros(0, 4, 3), faces[:0], (2, 3, 4)
         scenes["no face"] = torch.zeros(2, 4, 3), faces[:0], (2, 3, 4)

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from ops_gpu import gpu_kernels
 from torch import Tensor
 
+from repousse.geometry import topology
 from repousse.gradients import Kato
 from repousse.ops import kato
 from repousse.ops.crossings import Crossings
 from repousse.ops.kato import reference
-from repousse.ops.rasterize import rasterize
+from repousse.ops.rasterize import Fragments, rasterize
 
 pytest.importorskip("triton", reason="needs Triton: pip install triton")
 from repousse.ops.gpu import worklist
@@ -78,17 +79,17 @@ def test_what_does_not_belong_together_does_no_harm() -> None:
 def test_through_the_estimator() -> None:
     """Fails if the gradient does not arrive at the vertices."""
     positions, faces = balls(0, 1)
+    drawn = rasterize(positions, faces, (15, 18))
     pull = torch.randn(1, 15, 18, 1, generator=torch.Generator().manual_seed(0))
-    gradients = []
-    for backward_on_gpu in (False, True):
-        leaf = positions.clone().requires_grad_()
-        fragments = rasterize(leaf, faces, (15, 18))
+
+    def gradient(device: str) -> Tensor:
+        leaf = positions.to(device).requires_grad_()
+        fragments = Fragments(*(part.to(device) for part in drawn[:4]), leaf, faces.to(device), None)
         mask = (fragments.face_id >= 0).float()[..., None]
-        image = Kato("released")(mask, fragments, topology_of(faces))
-        loss = (image * pull).sum()
-        if backward_on_gpu:
-            with gpu_kernels():
-                gradients.append(torch.autograd.grad(loss, leaf)[0])
-        else:
-            gradients.append(torch.autograd.grad(loss, leaf)[0])
-    assert off(gradients[1], gradients[0]) < 1e-4
+        image = Kato("released")(mask, fragments, topology(faces))
+        return torch.autograd.grad((image * pull.to(device)).sum(), leaf)[0]
+
+    expected = gradient("cpu")
+    with gpu_kernels() as device:
+        found = gradient(device)
+    assert off(found, expected) < 1e-4

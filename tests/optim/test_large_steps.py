@@ -12,8 +12,8 @@ from torch import Tensor
 import repousse as rp
 from repousse.optim import LargeSteps
 
-SOLVERS = ("cholespy", "scipy", "cg")
-SolverName = Literal["cholespy", "scipy", "cg"]
+SOLVERS = ("cholespy", "scipy", "cg", "dense")
+SolverName = Literal["cholespy", "scipy", "cg", "dense"]
 
 
 def needs(solver: str) -> None:

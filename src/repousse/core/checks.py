@@ -87,11 +87,24 @@ def check_indices_once(op: str, name: str, faces: Tensor, limit: int, holder: st
 
     While a CUDA graph is captured nothing can be waited for: what was not drawn before is taken to be good.
     """
-    state = (faces._version if not faces.is_inference() else None, limit)
-    if _good.get(faces) == state or (faces.is_cuda and torch.cuda.is_current_stream_capturing()):
+    if known_to_be_good(faces, limit) or (faces.is_cuda and torch.cuda.is_current_stream_capturing()):
         return
     check_indices_slowly(op, name, faces, limit, holder)
-    _good[faces] = state
+    remember_as_good(faces, limit)
+
+
+def known_to_be_good(faces: Tensor, limit: int) -> bool:
+    """Whether `faces` were remembered with this limit, and have not changed."""
+    return _good.get(faces) == _state(faces, limit)
+
+
+def remember_as_good(faces: Tensor, limit: int) -> None:
+    """Remember that all indices of `faces` lie in [0, limit), so that they need not be looked at again."""
+    _good[faces] = _state(faces, limit)
+
+
+def _state(faces: Tensor, limit: int) -> tuple[int | None, int]:
+    return None if faces.is_inference() else faces._version, limit
 
 
 def check_indices_slowly(op: str, name: str, faces: Tensor, limit: int, holder: str) -> None:

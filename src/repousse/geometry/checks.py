@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from repousse.core.checks import known_to_be_good, remember_as_good
 from repousse.geometry.material import Material
 
 _MOST_ROWS = 2**31 - 1  # faces are int32
@@ -40,7 +41,10 @@ def checked_faces(owner: str, faces: Tensor, count: int, holder: str) -> Tensor:
         )
     if not len(faces):
         raise ValueError(f"{owner}: `faces` is empty. Give at least one triangle.")
-    lowest, highest = (_bounds if faces.is_cpu else _bounds_once)(faces)
+    # Looking at indices on a GPU waits for it: once for each tensor.
+    if not faces.is_cpu and known_to_be_good(faces, count):
+        return faces.to(torch.int32).contiguous()
+    lowest, highest = (int(bound) for bound in faces.aminmax())
     if lowest < 0 or highest >= count:
         bad = (faces < 0) | (faces >= count)
         face = int(bad.any(dim=1).nonzero()[0])
@@ -49,6 +53,8 @@ def checked_faces(owner: str, faces: Tensor, count: int, holder: str) -> Tensor:
             advice = "Indices count from 0; those of OBJ files count from 1."
         index = int(faces[face][bad[face]][0])
         raise IndexError(f"{owner}: `faces` holds index {index} but {holder} (face {face}). {advice}")
+    if not faces.is_cpu:
+        remember_as_good(faces, count)
     return faces.to(torch.int32).contiguous()
 
 

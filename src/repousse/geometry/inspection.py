@@ -69,13 +69,13 @@ def inspect(mesh: Mesh) -> Inspection:
     corners = positions[faces]
     cross = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     areas = cross.norm(dim=-1) / 2
-    crowded = torch.zeros(len(topology.edges), dtype=torch.bool)
+    crowded = torch.zeros(len(topology.edges), dtype=torch.bool, device=faces.device)
     crowded[topology.extra[:, 0].long()] = True
     boundary, torn = int(topology.boundary.sum()), int((~topology.consistent).sum())
     closed = not (boundary or torn or crowded.any())
     volume = float((corners[:, 0] * cross).sum() / 6) if closed else None
     sorted_faces = faces.sort(-1).values
-    used = torch.zeros(len(positions), dtype=torch.bool)
+    used = torch.zeros(len(positions), dtype=torch.bool, device=faces.device)
     used[faces] = True
     low, high = positions[used].amin(0).tolist(), positions[used].amax(0).tolist()
     return Inspection(

@@ -1,6 +1,7 @@
 """Random points on surfaces."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -38,7 +39,7 @@ def sample_surface(mesh: Mesh, count: int, *, generator: torch.Generator | None 
 
     Differentiable in the positions: each point moves with its face. The choice of faces and places is not
     differentiated, so a mean over points does not notice that areas change. ValueError for a mesh without area or
-    with positions that are not finite.
+    with positions that are not finite; on a GPU, which is not waited for, their points come from any face.
     """
     check_number("sample_surface", "count", count, 1, 2**31 - 1)
     positions, device = mesh.positions, mesh.positions.device
@@ -46,14 +47,14 @@ def sample_surface(mesh: Mesh, count: int, *, generator: torch.Generator | None 
     if positions.ndim == 3:  # poses one after the other, as if they were packed
         poses = torch.arange(positions.shape[0], device=device)
         all_faces = (faces + positions.shape[1] * poses[:, None, None]).flatten(0, 1)
-        firsts, numbers = len(faces) * poses, torch.full_like(poses, len(faces))
+        runs = [(pose * len(faces), len(faces)) for pose in range(len(poses))]
     else:
-        ranges = torch.tensor([[0, len(faces)]]) if mesh.ranges is None else mesh.ranges
-        all_faces, (firsts, numbers) = faces, ranges.to(device).unbind(1)
+        all_faces = faces
+        runs = [(0, len(faces))] if mesh.ranges is None else mesh.ranges.tolist()
     points = positions.reshape(-1, 3)
 
-    draws, root, share = torch.rand(3, len(firsts), count, dtype=torch.float64, device=device, generator=generator)
-    chosen = _chosen_faces(_areas(points, all_faces), firsts, numbers, draws)
+    draws, root, share = torch.rand(3, len(runs), count, dtype=torch.float64, device=device, generator=generator)
+    chosen = _chosen_faces(_areas(points, all_faces), runs, draws)
     root = root.sqrt()  # uniform in the triangle: (1 - sqrt u, sqrt u (1 - v), sqrt u v)
     bary = torch.stack([1 - root, root * (1 - share)], dim=-1).to(points.dtype)
 
@@ -75,16 +76,16 @@ def _areas(points: Tensor, faces: Tensor) -> Tensor:
     return torch.linalg.cross(b - a, c - a).norm(dim=1) / 2
 
 
-def _chosen_faces(areas: Tensor, firsts: Tensor, numbers: Tensor, draws: Tensor) -> Tensor:
-    """int64 (B, N): faces drawn by area from the runs of `numbers` faces from `firsts` on; draws (B, N) in [0, 1)."""
+def _chosen_faces(areas: Tensor, runs: Sequence[tuple[int, int]], draws: Tensor) -> Tensor:
+    """int64 (B, N): faces drawn by area from each run of `number` faces from `first` on; draws (B, N) in [0, 1)."""
     chosen = []
-    for mesh, (first, number) in enumerate(zip(firsts.tolist(), numbers.tolist(), strict=True)):
+    for mesh, (first, number) in enumerate(runs):
         upto = areas[first : first + number].cumsum(0)
         total = upto[-1]
-        if not 0 < float(total) < math.inf:
+        if total.is_cpu and not 0 < float(total) < math.inf:
             trouble = "has no area" if float(total) == 0 else "has positions that are not finite"
             raise ValueError(f"sample_surface: mesh {mesh} of the batch {trouble}, so there is nothing to sample.")
         # The first face that reaches beyond the draw: never one without area, unless rounding leads past the end.
-        last = torch.searchsorted(upto, total)
+        last = torch.searchsorted(upto, total).clamp(max=number - 1)
         chosen.append(first + torch.searchsorted(upto, draws[mesh] * total, right=True).clamp(max=last))
     return torch.stack(chosen)

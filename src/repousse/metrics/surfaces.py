@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from repousse.core.numbers import tensor_of
 from repousse.geometry import Mesh
 from repousse.geometry.nearest import nearest
 from repousse.geometry.sampling import sample_surface
@@ -110,11 +111,11 @@ def _longest_sides(mesh: Mesh) -> Tensor:
 
 
 def _checked_threshold(owner: str, threshold: float | Tensor, distances: Tensor) -> Tensor:
-    """The threshold as (B)."""
-    limit = torch.as_tensor(threshold).to(distances)
-    if limit.ndim > 1 or limit.numel() not in (1, len(distances)) or not bool((limit > 0).all()):
+    """The threshold as (B). One that lies on a GPU, which would have to be waited for, is not looked at."""
+    given = torch.as_tensor(threshold)
+    if given.ndim > 1 or given.numel() not in (1, len(distances)) or (given.is_cpu and not bool((given > 0).all())):
         raise ValueError(f"{owner}: `threshold` must be positive, one number or ({len(distances)},), got {threshold}.")
-    return limit.expand(len(distances))
+    return tensor_of(threshold, distances.dtype, distances.device).expand(len(distances))
 
 
 def _share_within(distances: Tensor, limit: Tensor) -> Tensor:

@@ -28,7 +28,8 @@ class AdamUniform(Optimizer):
 
     The state of a parameter is "step" (int) and "exp_avg", "exp_avg_sq" like the parameter, as in `torch.optim.Adam`.
     `step` raises FloatingPointError, and changes nothing, for a gradient that is not finite: one such number would
-    make all coordinates useless.
+    make all coordinates useless. On a GPU, where that would wait for the device in every step, there is no error: the
+    parameter and its moments stay as they are.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class AdamUniform(Optimizer):
                 loss = closure()
         moving = [(p, p.grad, group) for group in self.param_groups for p in group["params"] if p.grad is not None]
         for parameter, gradient, _ in moving:
-            if not bool(gradient.isfinite().all()):
+            if gradient.is_cpu and not bool(gradient.isfinite().all()):
                 raise FloatingPointError(
                     f"AdamUniform: the gradient of the parameter of shape {tuple(parameter.shape)} is not finite. "
                     "Nothing was changed. Look for a division by zero in the loss."
@@ -68,8 +69,13 @@ class AdamUniform(Optimizer):
         if not state:
             state.update(step=0, exp_avg=torch.zeros_like(parameter), exp_avg_sq=torch.zeros_like(parameter))
         state["step"] += 1
-        first = state["exp_avg"].lerp_(gradient, 1 - first_decay)
-        second = state["exp_avg_sq"].lerp_(gradient.square(), 1 - second_decay)
+        first_share, second_share, step = 1 - first_decay, 1 - second_decay, lr
+        if not gradient.is_cpu:  # a gradient that is not finite takes no part
+            good = gradient.isfinite().all()
+            gradient = torch.where(good, gradient, 0)
+            first_share, second_share, step = good * first_share, good * second_share, good * step
+        first = state["exp_avg"].lerp_(gradient, first_share)
+        second = state["exp_avg_sq"].lerp_(gradient.square(), second_share)
         mean = first / (1 - first_decay ** state["step"])
         largest = (second.max() / (1 - second_decay ** state["step"])).sqrt()
-        parameter.sub_(lr * mean / (largest + _EPSILON))
+        parameter.sub_(step * mean / (largest + _EPSILON))

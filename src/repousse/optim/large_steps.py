@@ -29,11 +29,13 @@ class LargeSteps:
     solver        "cholespy": sparse Cholesky factors, the fastest by far (extra `fit`);
                   "scipy": sparse LU factors;
                   "cg": conjugate gradients, no factors, for meshes whose factors do not fit into memory;
-                  None: the first of these that there is, and "cg" where memory does not suffice for the factors
+                  "dense": the whole inverse, on the device of the faces, which takes 8 bytes per pair of vertices;
+                  None: on a GPU "dense" for up to 8192 vertices; else the first of the others that there is, and "cg"
+                  where memory does not suffice for the factors
 
     Any mesh will do: open, in several parts, with edges of many faces. Factors are computed once, in float64, and
-    every solve is done in float64 whatever the dtype of the tensors. They lie on the CPU; tensors on other devices
-    are copied there and back for a solve. The numbers are the same in every run with the same solver.
+    every solve is done in float64 whatever the dtype of the tensors. All but "dense" work on the CPU; tensors on other
+    devices are copied there and back for a solve. The numbers are the same in every run with the same solver.
     """
 
     def __init__(
@@ -42,15 +44,14 @@ class LargeSteps:
         vertex_count: int,
         strength: float = 19.0,
         *,
-        solver: Literal["cholespy", "scipy", "cg"] | None = None,
+        solver: Literal["cholespy", "scipy", "cg", "dense"] | None = None,
     ) -> None:
         if not 0 <= strength < float("inf"):
             raise ValueError(f"LargeSteps: `strength` must be a number >= 0, got {strength}.")
         self.topology = topology(faces, vertex_count)
         self.vertex_count = vertex_count
         self.strength = float(strength)
-        edges = self.topology.edges.cpu().numpy()
-        self._solver = factorise(edges, vertex_count, self.strength, solver)
+        self._solver = factorise(self.topology.edges, vertex_count, self.strength, solver)
 
     @property
     def solver(self) -> str:
@@ -104,8 +105,7 @@ class _Solve(torch.autograd.Function):
     def forward(ctx: Any, u: Tensor, solver: Solver) -> Tensor:
         ctx.solver = solver
         columns = u.detach().movedim(-2, 0).reshape(u.shape[-2], -1)
-        solved = solver.solve(columns.to("cpu", torch.float64).numpy())
-        rows = torch.from_numpy(solved).to(u.device, u.dtype)
+        rows = solver.solve(columns.double()).to(u.dtype)
         return rows.reshape(u.movedim(-2, 0).shape).movedim(0, -2).contiguous()
 
     @staticmethod

@@ -14,6 +14,7 @@ What a gradient reaches:
 - from depth: x, y and z of the corners of the face seen, exactly; nothing from its borders.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -283,11 +284,16 @@ class _Pull(torch.autograd.Function):
         grad_faces = None
         if ctx.needs_input_grad[1]:
             batch, count = faces.shape[:2]
-            corners = torch.arange(3 * count, dtype=torch.int32, device=faces.device).reshape(count, 3)
             points = faces[..., :2].reshape(batch, 3 * count, 2)
-            pull = kato.released(points, corners, face_id, image, grad.contiguous(), ctx.eps)
+            pull = kato.released(points, _own_corners(count, faces.device), face_id, image, grad.contiguous(), ctx.eps)
             grad_faces = functional.pad(pull.to(faces).reshape(batch, count, 3, 2), (0, 1))
         return grad, grad_faces, None, None
+
+
+@functools.lru_cache(maxsize=4)
+def _own_corners(count: int, device: torch.device) -> Tensor:
+    """int32 (count, 3): each face has three vertices of its own. Kept, as a GPU has to be waited for to check them."""
+    return torch.arange(3 * count, dtype=torch.int32, device=device).reshape(count, 3)
 
 
 class _Depth(torch.autograd.Function):

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from repousse.core.numbers import tensor_of
+
 ArrayLike: TypeAlias = Tensor | np.ndarray | Sequence[Any] | float
 """A tensor, an array, a number, or nested lists or tuples of numbers or 0-d tensors."""
 
@@ -32,7 +34,7 @@ def tensor_like(value: ArrayLike, like: Tensor) -> Tensor:
         return value.to(like)
     if isinstance(value, list | tuple) and _holds_tensor(value):
         return torch.stack([tensor_like(item, like) for item in value])
-    return torch.as_tensor(value, dtype=like.dtype, device=like.device)
+    return tensor_of(value, like.dtype, like.device)
 
 
 def _holds_tensor(value: Sequence[Any]) -> bool:

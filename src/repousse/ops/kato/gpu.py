@@ -14,7 +14,7 @@ from repousse.ops.kato.gpu_visible import count_pixels, draw, resolve
 
 _PIXELS = 256  # per program
 _FACES = 128
-_SWEEP = {"EDGES": 32, "PIXELS": 64, "num_warps": 8}
+_SWEEP = {"EDGES": 16, "PIXELS": 32, "num_warps": 16}  # a warp per line
 _NONE = torch.iinfo(torch.int64).max
 
 
