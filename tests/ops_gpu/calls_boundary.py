@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from calls import Call
 from calls_crossings import fan, turned
-from calls_intersections import crossed, shown
+from calls_intersections import crossed, crossed_walls, shown
 from ops_scenes import KINDS, build, pack
 from torch import Tensor
 
@@ -59,7 +59,7 @@ def calls(large: bool) -> Iterator[Call]:
     yield call("a torus, flat", turned(torus(resolution=(7, 5)), 1, (11, 13)), flat=True)
     kinds = ["large", "near", "tilted", "sliver", "wide", "nan"]
     yield call("any triangles", drawn(*build(kinds, 3, (9, 11), shared=True)), 2)
-    yield call("spheres that pass through one another", shown(crossed(icosphere(1)), (11, 9), 1), 1, flat=True)
+    yield call("walls that pass through one another", shown(crossed_walls(), (10, 8), 1), 1, flat=True)
     yield call("non-manifold", fan((9, 12)), 5)
     yield call("borders of pixels", squares((11, 14)), 2)
     parts = [build(["large", "tilted", "lattice"], seed, (8, 9), shared=seed < 1) for seed in range(2)]

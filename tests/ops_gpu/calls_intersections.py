@@ -26,7 +26,7 @@ def calls(large: bool) -> Iterator[Call]:
         return
     mesh = crossed(icosphere(2))
     yield call("solids", mesh.topology, shown(mesh, (8, 7), 2), 3)
-    walls = join([turned(plane(), 30, up=True), turned(plane(), -30, up=True)])
+    walls = crossed_walls()
     yield call("crossed walls, one channel", walls.topology, shown(walls, (5, 17), 1), 1)
     clip, faces, size = build(["large", "tilted", "near", "large", "wide", "nan", "tilted"], 93, (23, 30), shared=True)
     yield call("surfaces that share vertices, cut by the near plane", topology(faces), rasterize(clip, faces, size), 2)
@@ -73,3 +73,7 @@ def crossed(mesh: Mesh) -> Mesh:
     """Two of them and two cubes that pass through one another."""
     box = cube().with_positions(cube().positions * 0.6)
     return join([mesh, turned(mesh, 20, (0.7, 0.3, 0.1)), box, turned(box, 35, (0.4, -0.3, 0.1))])
+
+
+def crossed_walls() -> Mesh:
+    return join([turned(plane(), 30, up=True), turned(plane(), -30, up=True)])

@@ -69,6 +69,8 @@ class Compiler:
         if key in self.done:
             return
         complete = self.every or kernel.fn.__name__ not in self.done.values()
+        if complete:
+            self.check_ones(kernel, values, signature, constants, options)
         for name, gpu in self.targets.items():
             source = ASTSource(kernel, signature, constants)
             if not complete:
@@ -81,6 +83,22 @@ class Compiler:
                 if approximate in assembly:
                     raise AssertionError(f"{kernel.fn.__name__} for {name} contains {approximate}")
         self.done[key] = kernel.fn.__name__
+
+    def check_ones(
+        self,
+        kernel: JITFunction,
+        values: dict[str, Any],
+        signature: dict[str, str],
+        constants: dict[tuple[int], Any],
+        options: dict[str, Any],
+    ) -> None:
+        """Whole numbers that are 1 become constants when a kernel is launched, which is another type."""
+        names = {p.name for p in kernel.params if not p.is_constexpr and not p.do_not_specialize}
+        ones = {name for name, value in values.items() if name in names and type(value) is int}
+        if ones:
+            signature = signature | dict.fromkeys(ones, "constexpr")
+            constants = constants | {(kernel.arg_names.index(name),): 1 for name in ones}
+            check_types(ASTSource(kernel, signature, constants), next(iter(self.targets.values())), options)
 
 
 def main(folder: str, variants: str, targets: list[str]) -> None:

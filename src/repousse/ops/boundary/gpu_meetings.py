@@ -10,7 +10,7 @@ from torch import Tensor
 
 from repousse.ops.boundary.gpu_outline import Scene
 from repousse.ops.gpu.launch import launch
-from repousse.ops.gpu.queues import queue_programs
+from repousse.ops.gpu.silhouettes import list_programs, share_of_list
 from repousse.ops.gpu.sums import Sum, add
 from repousse.ops.intersections.gpu import PAIRS, meeting_of
 from repousse.ops.intersections.gpu_surfaces import inner_of, outer_of, see
@@ -27,7 +27,7 @@ def add_meetings(
     queue, count = candidates
     launch(
         _add_meetings,
-        (queue_programs(len(queue), PAIRS),),
+        (list_programs(len(queue), PAIRS),),
         scene.positions,
         scene.faces,
         scene.edge_faces,
@@ -71,18 +71,17 @@ def _add_meetings(
 ):
     """Programs share the queue."""
     scene = (positions, faces, edge_faces, face_edges, consistent, height, width)
-    length = tl.load(count)
-    begin = tl.program_id(0).to(tl.int64) * PAIRS
-    while begin < length:
+    begin, end = share_of_list(tl.load(count), PAIRS)
+    while begin < end:
         at = begin + tl.arange(0, PAIRS)[:, None]
-        asked = at < length
+        asked = at < end
         pair = tl.load(queue + at, mask=asked, other=0)
         line, pixel, step, met, offset, found = meeting_of(scene, face_id, vertices, pair, asked)
         if tl.max(found.to(tl.int32)) > 0:
             offset = offset.to(tl.float32).to(tl.float64)  # what the list of intersections holds
             pulls = (face_id, image, grad, channels)
             _add_lines(scene, pulls, line, pixel, step, met, offset, found, total, fixed, scale, MODE)
-        begin += tl.num_programs(0) * PAIRS
+        begin += PAIRS
 
 
 @triton.jit

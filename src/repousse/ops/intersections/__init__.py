@@ -36,7 +36,8 @@ def intersections(
     and surfaces that are nearly the same (depths that part by less than 1e-6 per pixel): they meet nowhere in
     particular.
 
-    The number of rows depends on the data. Not differentiable: an estimator turns the list into a derivative.
+    The number of rows depends on the data; a GPU is waited for once to learn it. Not differentiable: an estimator turns
+    the list into a derivative.
 
     Raises ValueError or TypeError if `image` has other pixels than `fragments`, `topology` other faces, or one
     of them lies elsewhere.

@@ -11,7 +11,8 @@ from torch import Tensor
 from repousse.ops import borders
 from repousse.ops.gpu import launch
 from repousse.ops.gpu.pairs import differ, pairs_of_block, show_two_faces
-from repousse.ops.gpu.queues import places, queue_programs
+from repousse.ops.gpu.queues import places
+from repousse.ops.gpu.silhouettes import list_programs, share_of_list
 from repousse.ops.intersections.gpu_surfaces import common_vertex, find_meeting
 
 _PIXELS = 512  # whose pairs one program looks at
@@ -34,7 +35,7 @@ def intersections(
     sizes = (0 if positions.dim() == 2 else positions.shape[1], *face_id.shape[1:])
     options = {"PAIRS": PAIRS, "num_warps": 2}
     met, met_count = torch.empty_like(queue), torch.zeros_like(count)
-    programs = queue_programs(len(queue), PAIRS)
+    programs = list_programs(len(queue), PAIRS)
     launch.launch(_keep, (programs,), *scene, *sizes, queue, count, met, met_count, **options)
     pairs = torch.sort(met[: launch.read_count(met_count)]).values
     rows = borders.empty_rows(positions, len(pairs))
@@ -121,17 +122,16 @@ def _keep(
 ):
     """Programs share the queue, and put those of its pairs whose surfaces meet into another one."""
     scene = (positions, faces, edge_faces, face_edges, consistent, height, width)
-    total = tl.load(count)
-    begin = tl.program_id(0).to(tl.int64) * PAIRS
-    while begin < total:
+    begin, end = share_of_list(tl.load(count), PAIRS)
+    while begin < end:
         at = begin + tl.arange(0, PAIRS)[:, None]
-        asked = at < total
+        asked = at < end
         pair = tl.load(queue + at, mask=asked, other=0)
         _line, _pixel, _step, _faces, _offset, found = meeting_of(scene, face_id, vertices, pair, asked)
         found = tl.reshape(found, [PAIRS])
         if tl.max(found.to(tl.int32)) > 0:
             tl.store(met + places(met_count, found), tl.reshape(pair, [PAIRS]), mask=found)
-        begin += tl.num_programs(0) * PAIRS
+        begin += PAIRS
 
 
 @triton.jit
