@@ -70,6 +70,7 @@ def test_to_another_device():
     connections = mesh.topology
     moved = mesh.to("meta")
     assert moved.positions.is_meta and moved.faces.is_meta and moved.attributes["uv"].faces.is_meta
+    assert moved.topology.faces is moved.faces, "whether other faces were drawn would have to be looked at"
     assert moved.topology.edges.is_meta and mesh.topology is connections and not mesh.faces.is_meta
 
 

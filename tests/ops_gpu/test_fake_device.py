@@ -202,9 +202,10 @@ def test_losses_of_pictures(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["laplacian", "normal_consistency", "edge_length", "smoothness"])
 def test_losses_of_meshes(name: str) -> None:
-    """Fails if a loss needs the CPU. `chamfer` does: it looks for neighbours there."""
+    """Fails if a loss needs the CPU."""
     twice(lambda: getattr(losses, name)(MESH.with_positions(empty(42, 3))).sum().backward())
     twice(lambda: losses.edge_length(MESH, 0.1))
+    twice(lambda: losses.chamfer(empty(2, 30, 3), empty(2, 40, 3)).sum().backward())
 
 
 def test_lookups() -> None:
@@ -212,3 +213,19 @@ def test_lookups() -> None:
     twice(lambda: rp.texture(empty(2, 8, 8, 3), empty(2, 5, 6, 2)).sum().backward())
     twice(lambda: rp.cubemap(empty(6, 8, 8, 3), empty(2, 5, 6, 3)).sum().backward())
     twice(lambda: rp.environment(empty(8, 16, 3), empty(2, 5, 6, 3)).sum().backward())
+
+
+def test_optimisers() -> None:
+    """Fails if a step of an optimiser needs the CPU."""
+    parameter = torch.nn.Parameter(torch.rand(42, 3, device=DEVICE))
+    optimizer = rp.optim.AdamUniform([parameter], lr=0.1)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        losses.laplacian(MESH.with_positions(parameter)).sum().backward()
+        optimizer.step()
+
+    twice(step)
+    steps = rp.optim.LargeSteps(rp.icosphere(1).faces, 42)
+    steps.topology = steps.topology.to(DEVICE)
+    twice(lambda: steps.to_differential(MESH.positions))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import torch
@@ -121,7 +121,7 @@ class Mesh:
         }
         shared = self._shared
         if faces is not self.faces:
-            shared = {name: found.to(faces.device) for name, found in self._shared.items()}
+            shared = {name: replace(found.to(faces.device), faces=faces) for name, found in shared.items()}
         materials = tuple(material.to(target) for material in self.materials)
         material_id = self.material_id
         if material_id is not None and not isinstance(target, torch.dtype):
