@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from calls import Call
 from calls_crossings import fan, turned
+from calls_intersections import crossed, shown
 from ops_scenes import KINDS, build, pack
 from torch import Tensor
 
@@ -52,16 +53,19 @@ def calls(large: bool) -> Iterator[Call]:
         yield call("a fine sphere, many channels", turned(icosphere(6), 1, (1024, 1024)), 17)
         yield call("a torus, odd size", turned(torus(resolution=(300, 150)), 3, (999, 1501)), 1)
         yield call("any triangles", drawn(*build(list(KINDS) * 12, 1, (300, 400), 2, shared=True)))
+        yield call("spheres that pass through one another", shown(crossed(icosphere(5)), (512, 512), 8), flat=True)
         yield call("two wide triangles", drawn(*build(["large", "near"], 3, (4096, 4096))), 1)
         return
     yield call("a torus, flat", turned(torus(resolution=(7, 5)), 1, (11, 13)), flat=True)
-    yield call(
-        "any triangles", drawn(*build(["large", "near", "tilted", "sliver", "wide", "nan"], 3, (9, 11), shared=True)), 1
-    )
+    kinds = ["large", "near", "tilted", "sliver", "wide", "nan"]
+    yield call("any triangles", drawn(*build(kinds, 3, (9, 11), shared=True)), 2)
+    yield call("spheres that pass through one another", shown(crossed(icosphere(1)), (11, 9), 1), 1, flat=True)
     yield call("non-manifold", fan((9, 12)), 5)
     yield call("borders of pixels", squares((11, 14)), 2)
     parts = [build(["large", "tilted", "lattice"], seed, (8, 9), shared=seed < 1) for seed in range(2)]
     positions, faces, ranges = pack(parts)
     yield call("packed", drawn(positions, faces, (8, 9), ranges))
-    yield call("no channels, one pixel", drawn(*build(["large", "near"], 1, (1, 1))), 0)
+    yield call("no channels", drawn(*build(["large", "near"], 1, (3, 2))), 0)
+    # Sizes of 1 compile to kernels of their own.
+    yield call("one pixel", drawn(*build(["large", "near"], 1, (1, 1))), 1)
     yield call("no images", drawn(positions[None, :9].expand(0, -1, -1), parts[0].faces, (5, 4)))

@@ -25,7 +25,7 @@ def calls(large: bool) -> Iterator[Call]:
             yield call(f"80 faces, seed {seed}", topology(faces), rasterize(clip, faces, size), 2)
         return
     mesh = crossed(icosphere(2))
-    yield call("solids", mesh.topology, shown(mesh, (11, 10), 2), 3)
+    yield call("solids", mesh.topology, shown(mesh, (8, 7), 2), 3)
     walls = join([turned(plane(), 30, up=True), turned(plane(), -30, up=True)])
     yield call("crossed walls, one channel", walls.topology, shown(walls, (5, 17), 1), 1)
     clip, faces, size = build(["large", "tilted", "near", "large", "wide", "nan", "tilted"], 93, (23, 30), shared=True)
@@ -34,10 +34,10 @@ def calls(large: bool) -> Iterator[Call]:
     positions, faces, ranges = pack([build(kinds, seed, (17, 20)) for seed in (127, 128, 129)])
     yield call("packed", topology(faces), rasterize(positions, faces, (17, 20), ranges=ranges), 2)
     for size in ((1, 1), (1, 9), (9, 1)):
-        yield call(f"{size}", mesh.topology, shown(mesh, size, 1), 2)
-    yield call("no channels", mesh.topology, shown(mesh, (5, 6), 1), 0)
-    nothing = shown(mesh, (5, 6), 1)
-    yield call("no images", mesh.topology, Fragments(*(value[:0] for value in nothing[:5]), nothing.faces, None), 1)
+        yield call(f"{size}", walls.topology, shown(walls, size, 1), 2)
+    yield call("no channels", walls.topology, shown(walls, (5, 6), 1), 0)
+    nothing = rasterize(torch.zeros(0, 9, 4), faces[:3], (5, 6))
+    yield call("no images", topology(faces[:3]), nothing, 1)
 
 
 def call(label: str, edges: Topology, fragments: Fragments, channels: int) -> Call:

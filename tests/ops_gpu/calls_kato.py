@@ -54,7 +54,7 @@ def calls(large: bool) -> Iterator[Call]:
     sizes = [(512, 512), (1024, 768)] if large else [(11, 14)]
     for size in sizes:
         for low in (1.0, -3.0):  # before the camera, and around it
-            corners = triangles(20000 if large and low > 0 else 12, low)
+            corners = triangles(500 if large and low > 0 else 12, low)
             yield Call("kato_visible", f"{size}, depths from {low}", (corners, *size, 1.5, 4.0))
     square = torch.tensor(
         [[[-0.5, -0.5, 2], [0.5, -0.5, 2], [0.5, 0.5, 2]], [[-0.5, -0.5, 2], [0.5] * 2 + [2], [-0.5, 0.5, 2]]]

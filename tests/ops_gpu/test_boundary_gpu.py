@@ -21,6 +21,8 @@ pytest.importorskip("triton", reason="needs Triton: pip install triton")
 from repousse.ops.boundary import gpu, gpu_parts
 from repousse.ops.boundary.gpu_pixels import PixelLists
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # the interpreter warns of lanes that are masked off
+
 
 def band(size: tuple[int, int], rise: float, thickness: float) -> Fragments:
     """A face across the whole image, `thickness` pixels high in the middle, before a wall on its right half."""

@@ -31,6 +31,9 @@ class Boundary:
     nearer begins between it and the pixel outside, and carries the difference of the image across it.
 
     Has no parameters. Cost: the number of edges, to find the silhouettes, then their length in pixels.
+
+    On a GPU working memory has a fixed size, and a tangle that needs more gets a gradient of NaN: see
+    `repousse.ops.boundary.boundary`.
     """
 
     def __call__(self, image: Tensor, fragments: Fragments, topology: Topology) -> Tensor:

@@ -64,7 +64,7 @@ def count_cuts(
     shown   int32 (N)  set to NOWHERE
     """
     start, end = share_of_list(count_of(total, room), BLOCK)
-    pixels = width.to(tl.int64) * height
+    pixels = width * height
     arrays = (numbers, ids, extents, places, following)
     sum = tl.zeros([], tl.int32)
     while start < end:

@@ -155,7 +155,7 @@ def _add(
     if parts > room:
         _add_nan(values, total, fixed, scale, MODE, BLOCK)
         parts = parts * 0
-    pixels = width.to(tl.int64) * height
+    pixels = width * height
     start, end = share_of_list(parts, BLOCK)
     while start < end:
         part = start + tl.arange(0, BLOCK)

@@ -98,7 +98,7 @@ def _look(
     if program == 0:
         tl.store(part_total, tl.where(complete, whole, 2**62))
     begin, end = share_of_list(count_of(total, room), BLOCK)
-    pixels = width.to(tl.int64) * height
+    pixels = width * height
     arrays = (numbers, ids, extents, places, following)
     start, stop = program * 0, tl.where(complete, tl.load(totals + program), 0)
     while start < stop:

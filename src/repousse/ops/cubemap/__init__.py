@@ -59,7 +59,8 @@ def cubemap(
     Differentiable: in `images`, `direction` and `level`. The derivative is that of the piecewise bilinear function
     (next to texel centres: of one of the two pieces); nothing pulls at a level that is clamped.
 
-    Memory of the backward pass: up to 64 MiB, or twice the texels of all levels if that is more.
+    Memory of the backward pass: up to 64 MiB, or twice the texels of all levels if that is more; on a GPU nothing but
+    the gradients, with `torch.use_deterministic_algorithms` some six times those of the texels.
 
     Raises ValueError or TypeError for wrong shapes, dtypes and devices.
     """

@@ -47,9 +47,9 @@ def _halved(image: Tensor, dim: int, measure: Measure) -> Tensor:
     after = before // 2
     if after == 0:
         return image
-    device = image.device
+    device = image.device  # there, because a copy to a GPU would wait for it
     old, new = (measure(torch.arange(n + 1, dtype=torch.float64, device=device) / n) for n in (before, after))
-    total = torch.zeros(())
+    total = image.new_zeros(())
     for tap in range(2 + before % 2):  # an odd number of texels: the new ones cover two and a bit
         index = 2 * torch.arange(after, device=device) + tap
         covered = torch.minimum(new[1:], old[index + 1]) - torch.maximum(new[:-1], old[index])

@@ -28,10 +28,17 @@ def load_points(positions, corners, mask, BLOCK: tl.constexpr):
 @triton.jit
 def project_points(x, y, z, w, half_width, half_height):
     """The corners on the screen: px, py and r = 1 / w, and which faces need no clipping."""
-    px0, py0, _, r0, safe0 = project(x[0], y[0], z[0], w[0], half_width, half_height)
-    px1, py1, _, r1, safe1 = project(x[1], y[1], z[1], w[1], half_width, half_height)
-    px2, py2, _, r2, safe2 = project(x[2], y[2], z[2], w[2], half_width, half_height)
-    return (px0, px1, px2), (py0, py1, py2), (r0, r1, r2), safe0 & safe1 & safe2
+    px, py, _, r, safe = project_with_depth(x, y, z, w, half_width, half_height)
+    return px, py, r, safe
+
+
+@triton.jit
+def project_with_depth(x, y, z, w, half_width, half_height):
+    """The same with zeta = z / w: px, py, zeta, r and which faces need no clipping."""
+    px0, py0, zeta0, r0, safe0 = project(x[0], y[0], z[0], w[0], half_width, half_height)
+    px1, py1, zeta1, r1, safe1 = project(x[1], y[1], z[1], w[1], half_width, half_height)
+    px2, py2, zeta2, r2, safe2 = project(x[2], y[2], z[2], w[2], half_width, half_height)
+    return (px0, px1, px2), (py0, py1, py2), (zeta0, zeta1, zeta2), (r0, r1, r2), safe0 & safe1 & safe2
 
 
 @triton.jit

@@ -13,6 +13,7 @@ import torch
 import triton
 import triton.language as tl
 
+from repousse.ops.gpu.columns import as_columns
 from repousse.ops.gpu.sums import add
 
 LANES = 64 if torch.version.hip else 32  # of a warp
@@ -48,11 +49,11 @@ def restart(sums, change, values):
 
 @triton.jit
 def add_corners(sum, faces, face, first, groups, group, values, mask, MODE: tl.constexpr):
-    """Add what the three corners of faces get, where `mask`, to rows of an array (rows, groups, 1, 2 or 4).
+    """Add what the three corners of faces get, where `mask`, to rows of an array (rows, groups, n).
 
     sum     the three pointers that sums.add needs
     first   row of the image's first vertex
-    values  the numbers of the first corner, then those of the others
+    values  the n numbers (4 if 3) of the first corner, then those of the others
     """
     COUNT: tl.constexpr = len(values) // 3
     at = faces + 3 * face.to(tl.int64)
@@ -66,54 +67,44 @@ def add_corners(sum, faces, face, first, groups, group, values, mask, MODE: tl.c
 
 @triton.jit
 def add_rows(sum, rows, values, mask, MODE: tl.constexpr):
-    """Add 1, 2 or 4 numbers per lane to `rows` of an array with that many columns, where `mask` (see sums.add).
+    """Add up to 4 numbers per lane to `rows` of an array that has as many columns, or 4 for 3 numbers, where `mask`.
 
     On NVIDIA's GPUs since sm_90 this is a single instruction.
     """
-    COUNT: tl.constexpr = len(values)
+    columns = as_columns(values)
+    COUNT: tl.constexpr = columns.shape[1]
     offsets = COUNT * rows[:, None] + tl.arange(0, COUNT)[None, :]
-    add(sum[0], sum[1], sum[2], offsets, _columns(values), mask[:, None], MODE)
+    add(sum[0], sum[1], sum[2], offsets, columns, mask[:, None], MODE)
 
 
 @triton.jit
-def _columns(values):
-    """1, 2 or 4 blocks (N) as the columns of one (N, 1, 2 or 4)."""
-    if len(values) == 1:
-        return values[0][:, None]
-    elif len(values) == 2:
-        return tl.join(values[0], values[1])
-    else:
-        tl.static_assert(len(values) == 4)
-        columns = tl.join(tl.join(values[0], values[2]), tl.join(values[1], values[3]))
-        return tl.reshape(columns, [values[0].shape[0], 4])
+def runs(face, WIDTH: tl.constexpr):
+    """Where lanes side by side show the same face, in rows of WIDTH lanes.
 
-
-@triton.jit
-def runs(face):
-    """Of lanes side by side that show the same face: the first lane of each lane's run, and whether a lane is the
-    last of its own."""
-    LANES: tl.constexpr = face.shape[0]
-    lane = tl.arange(0, LANES)
-    first = (lane == 0) | (tl.gather(face, tl.maximum(lane - 1, 0), 0) != face)
-    last = (lane == LANES - 1) | (tl.gather(face, tl.minimum(lane + 1, LANES - 1), 0) != face)
+    Returns the first lane of each lane's run, (rows, WIDTH), and whether a lane is the last of its own, like `face`.
+    """
+    rows = tl.reshape(face, [face.shape[0] // WIDTH, WIDTH])
+    lane = tl.arange(0, WIDTH)[None, :] + tl.zeros_like(rows)
+    first = (lane == 0) | (tl.gather(rows, tl.maximum(lane - 1, 0), 1) != rows)
+    last = (lane == WIDTH - 1) | (tl.gather(rows, tl.minimum(lane + 1, WIDTH - 1), 1) != rows)
     start = tl.where(first, lane, 0)
     for step in tl.static_range(6):
-        if 2**step < LANES:
-            start = tl.maximum(start, tl.gather(start, tl.maximum(lane - 2**step, 0), 0))
-    return start, last
+        if 2**step < WIDTH:
+            start = tl.maximum(start, tl.gather(start, tl.maximum(lane - 2**step, 0), 1))
+    return start, tl.reshape(last, face.shape)
 
 
 @triton.jit
 def sum_runs(values, start):
-    """Sums from the `start` of each lane's run up to the lane."""
-    LANES: tl.constexpr = start.shape[0]
-    lane = tl.arange(0, LANES)
+    """Sums from the `start` of each lane's run up to the lane, like `values`: a tuple of blocks."""
+    WIDTH: tl.constexpr = start.shape[1]
+    lane = tl.arange(0, WIDTH)[None, :] + tl.zeros_like(start)
     found = ()
     for i in tl.static_range(len(values)):
-        value = values[i]
+        value = tl.reshape(values[i], start.shape)
         for step in tl.static_range(6):
-            if 2**step < LANES:
-                before = tl.gather(value, tl.maximum(lane - 2**step, 0), 0)
+            if 2**step < WIDTH:
+                before = tl.gather(value, tl.maximum(lane - 2**step, 0), 1)
                 value += tl.where(lane - 2**step >= start, before, 0.0)
-        found += (value,)
+        found += (tl.reshape(value, values[i].shape),)
     return found

@@ -10,8 +10,7 @@ from repousse.ops.gpu.sums import Sum, accumulate
 from repousse.ops.interpolate.gpu_backward import backward
 from repousse.ops.interpolate.gpu_forward import derivatives, values
 
-_NUMBERS = 1024  # that a program of a forward kernel writes
-_MOST_CHANNELS = 32  # of which it handles at once
+_PIXELS = 128  # of a program, a lane each
 
 
 def interpolate(
@@ -21,7 +20,9 @@ def interpolate(
     batch, height, width = face_id.shape
     channels = attributes.shape[-1]
     out = attributes.new_empty((batch, height, width, channels))
-    group, groups, size, programs = _forward_sizes(channels, height * width)
+    group = _group(channels, 32)
+    groups, size = blocks(channels, group), 2 * _PIXELS if group <= 4 else 8 * _PIXELS // group
+    programs = blocks(height * width, size)
     launch(
         values,
         (batch * programs * groups,),
@@ -63,7 +64,8 @@ def interpolate_derivatives(
     batch, height, width = face_id.shape
     channels = attributes.shape[-1]
     out = attributes.new_empty((batch, height, width, channels, 2))
-    group, groups, size, programs = _forward_sizes(2 * channels, height * width)
+    group = _group(channels, 4)
+    groups, programs = blocks(channels, group), blocks(height * width, _PIXELS)
     launch(
         derivatives,
         (batch * programs * groups,),
@@ -82,7 +84,7 @@ def interpolate_derivatives(
         width / 2,
         height / 2,
         programs,
-        PIXELS=size,
+        PIXELS=_PIXELS,
         GROUP=group,
     )
     return out
@@ -113,11 +115,9 @@ def _rows(rows: Tensor) -> int:
     return rows.shape[1] if rows.dim() == 3 else 0
 
 
-def _forward_sizes(numbers: int, pixels: int) -> tuple[int, int, int, int]:
-    """For so many numbers per pixel: numbers per program, groups of these; pixels per program, programs per image."""
-    group = min(triton.next_power_of_2(max(1, numbers)), _MOST_CHANNELS)
-    size = min(_NUMBERS // group, 512)
-    return group, blocks(numbers, group), size, blocks(pixels, size)
+def _group(channels: int, most: int) -> int:
+    """How many channels a program handles."""
+    return max(1, min(channels if channels <= 4 else triton.next_power_of_2(channels), most))
 
 
 def _backward(
@@ -134,16 +134,16 @@ def _backward(
 ) -> tuple[Tensor, Tensor]:
     batch, height, width = face_id.shape
     channels, g_out = attributes.shape[-1], g_out.contiguous()
-    group = min(triton.next_power_of_2(max(1, channels)), 4)
+    group = _group(channels, 4)
     groups = blocks(channels, group)
     tiles_x, tiles_y = blocks(width, LANES), blocks(height, ROWS)
     # Rows of the sums are padded, so that they are added to at once.
-    padded = attributes.new_empty(1).expand(*attributes.shape[:-1], groups * group)
+    padded = attributes.new_empty(1).expand(*attributes.shape[:-1], groups * triton.next_power_of_2(group))
 
     def run(sums: list[Sum], mode: int, of_attributes: bool, of_positions: bool) -> None:
         launch(
             backward,
-            (batch * tiles_x * tiles_y * (groups if of_attributes else 1),),
+            (batch * tiles_x * tiles_y * (groups if of_attributes else min(groups, 1)),),
             attributes,
             attribute_faces,
             positions,

@@ -3,8 +3,10 @@
 import triton
 import triton.language as tl
 
+from repousse.ops.gpu.columns import as_columns
 from repousse.ops.gpu.corners import load_corners, load_points
 from repousse.ops.interpolate.gpu_slopes import slopes
+from repousse.ops.interpolate.gpu_values import load_differences
 
 
 @triton.jit
@@ -22,32 +24,60 @@ def values(
     PIXELS: tl.constexpr,
     GROUP: tl.constexpr,
 ):
-    """A program handles PIXELS pixels of one image and GROUP channels.
+    """A program handles PIXELS pixels of one image and GROUP channels: up to 4, or 8, 16 or 32.
 
     attributes (Va, C), or (B, Va, C) with attribute_rows = Va, else 0; attribute_faces (F, 3); face_id (B, pixels);
     bary (B, pixels, 2); out (B, pixels, C); programs that share an image and a group
     """
-    program = tl.program_id(0).to(tl.int64)
-    channel = (program % groups * GROUP + tl.arange(0, GROUP))[None, :]
-    image = program // groups // programs
-    pixel = program // groups % programs * PIXELS + tl.arange(0, PIXELS)
-    inside = pixel < pixels
-    pixel += image * pixels
-    face = tl.load(face_id + pixel, mask=inside, other=-1)
-    found = tl.zeros([PIXELS, GROUP], tl.float32)
+    program = tl.program_id(0)
+    first = program % groups * GROUP
+    image = (program // groups // programs).to(tl.int64)
+    start = program // groups % programs * PIXELS
+    lane = tl.arange(0, PIXELS)
+    inside = lane < pixels - start
+    first_pixel = image * pixels + start
+    face = tl.load(face_id + first_pixel + lane, mask=inside, other=-1)
+    COLUMNS: tl.constexpr = 4 if GROUP == 3 else GROUP
+    found = tl.zeros([PIXELS, COLUMNS], tl.float32)
     if tl.max(face) >= 0:
         seen = face >= 0
         corners = load_corners(attribute_faces, face, seen)
-        b0 = tl.load(bary + 2 * pixel, mask=seen, other=0.0)
-        b1 = tl.load(bary + 2 * pixel + 1, mask=seen, other=0.0)
-        b2 = (1.0 - b0) - b1
-        mask = seen[:, None] & (channel < channels)
-        at = attributes + image * attribute_rows * channels + channel
-        first = tl.load(at + (corners[0] * channels)[:, None], mask=mask, other=0.0)
-        second = tl.load(at + (corners[1] * channels)[:, None], mask=mask, other=0.0)
-        third = tl.load(at + (corners[2] * channels)[:, None], mask=mask, other=0.0)
-        found = (b0[:, None] * first + b1[:, None] * second) + b2[:, None] * third
-    tl.store(out + (pixel * channels)[:, None] + channel, found, mask=inside[:, None] & (channel < channels))
+        b0 = tl.load(bary + 2 * first_pixel + 2 * lane, mask=seen, other=0.0)
+        b1 = tl.load(bary + 2 * first_pixel + 2 * lane + 1, mask=seen, other=0.0)
+        weights = (b0, b1, (1.0 - b0) - b1)
+        attributes += image * attribute_rows * channels + first
+        if GROUP > 4:
+            found = _many_values(attributes, corners, weights, seen, channels, first, GROUP)
+        else:
+            found = as_columns(_values(attributes, corners, weights, seen, channels, first, GROUP))
+    column = tl.arange(0, COLUMNS)[None, :]
+    mask = inside[:, None] & (column < GROUP) & (column < channels - first)
+    tl.store(out + first_pixel * channels + first + lane[:, None] * channels + column, found, mask=mask)
+
+
+@triton.jit
+def _values(attributes, corners, weights, seen, channels, first, GROUP: tl.constexpr):
+    """Few channels, `attributes` from the `first` one on: a tuple of blocks. A lane is a pixel."""
+    found = ()
+    for c in tl.static_range(GROUP):
+        at = attributes + c
+        mask = seen & (first + c < channels)
+        value = weights[0] * tl.load(at + corners[0] * channels, mask=mask, other=0.0)
+        value += weights[1] * tl.load(at + corners[1] * channels, mask=mask, other=0.0)
+        value += weights[2] * tl.load(at + corners[2] * channels, mask=mask, other=0.0)
+        found += (value,)
+    return found
+
+
+@triton.jit
+def _many_values(attributes, corners, weights, seen, channels, first, GROUP: tl.constexpr):
+    """Many channels: one block. Lanes read channels side by side."""
+    column = tl.arange(0, GROUP)[None, :]
+    mask = seen[:, None] & (first + column < channels)
+    at = attributes + column
+    found = weights[0][:, None] * tl.load(at + (corners[0] * channels)[:, None], mask=mask, other=0.0)
+    found += weights[1][:, None] * tl.load(at + (corners[1] * channels)[:, None], mask=mask, other=0.0)
+    return found + weights[2][:, None] * tl.load(at + (corners[2] * channels)[:, None], mask=mask, other=0.0)
 
 
 @triton.jit
@@ -70,33 +100,34 @@ def derivatives(
     PIXELS: tl.constexpr,
     GROUP: tl.constexpr,
 ):
-    """A program handles PIXELS pixels of one image and GROUP numbers of each: even ones are slopes along x, odd ones
-    along y.
+    """A program handles PIXELS pixels of one image and GROUP <= 4 channels.
 
     As in `values`, and positions (V, 4), or (B, V, 4) with position_rows = V, else 0; faces (F, 3); out (B, H, W, C, 2)
     """
-    program = tl.program_id(0).to(tl.int64)
-    number = (program % groups * GROUP + tl.arange(0, GROUP))[None, :]
-    image = program // groups // programs
-    pixel = program // groups % programs * PIXELS + tl.arange(0, PIXELS)
-    inside = pixel < height * width
-    column, row = (pixel % width).to(tl.int32), (pixel // width).to(tl.int32)
-    pixel += image * height * width
-    face = tl.load(face_id + pixel, mask=inside, other=-1)
-    found = tl.zeros([PIXELS, GROUP], tl.float32)
+    program = tl.program_id(0)
+    first = program % groups * GROUP
+    image = (program // groups // programs).to(tl.int64)
+    start = program // groups % programs * PIXELS
+    lane = tl.arange(0, PIXELS)
+    inside = lane < height * width - start
+    first_pixel = image * height * width + start
+    face = tl.load(face_id + first_pixel + lane, mask=inside, other=-1)
+    COLUMNS: tl.constexpr = 8 if GROUP == 3 else 2 * GROUP
+    found = tl.zeros([PIXELS, COLUMNS], tl.float32)
     if tl.max(face) >= 0:
         seen = face >= 0
         points = load_points(positions + image * position_rows * 4, load_corners(faces, face, seen), seen, PIXELS)
+        column, row = (start + lane) % width, (start + lane) // width
         x0, x1, y0, y1 = slopes(points, seen, column, row, half_width, half_height)
-        along_y = number % 2 == 1
-        of_first = tl.where(along_y, y0[:, None], x0[:, None])
-        of_second = tl.where(along_y, y1[:, None], x1[:, None])
         corners = load_corners(attribute_faces, face, seen)
-        mask = seen[:, None] & (number < 2 * channels)
-        at = attributes + image * attribute_rows * channels + number // 2
-        first = tl.load(at + (corners[0] * channels)[:, None], mask=mask, other=0.0)
-        second = tl.load(at + (corners[1] * channels)[:, None], mask=mask, other=0.0)
-        third = tl.load(at + (corners[2] * channels)[:, None], mask=mask, other=0.0)
-        found = of_first * (first - third) + of_second * (second - third)
-    mask = inside[:, None] & (number < 2 * channels)
-    tl.store(out + (2 * pixel * channels)[:, None] + number, found, mask=mask)
+        attributes += image * attribute_rows * channels
+        differences = load_differences(attributes, corners, channels, first, seen, GROUP)
+        changes = ()
+        for c in tl.static_range(GROUP):
+            of_first, of_second = differences[c], differences[GROUP + c]
+            changes += (x0 * of_first + x1 * of_second, y0 * of_first + y1 * of_second)
+        found = as_columns(changes)
+    number = tl.arange(0, COLUMNS)[None, :]
+    mask = inside[:, None] & (number < 2 * GROUP) & (number < 2 * (channels - first))
+    at = out + 2 * (first_pixel * channels + first) + lane[:, None] * (2 * channels) + number
+    tl.store(at, found, mask=mask)

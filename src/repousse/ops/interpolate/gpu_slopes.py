@@ -63,7 +63,7 @@ def attribute_gradients(g, slopes):
 
 @triton.jit
 def slope_gradients(points, of_slopes, seen, column, row, half_width, half_height):
-    """Of the corners' clip coordinates: x, y, z and w of the first corner, then those of the others.
+    """Of the corners' clip coordinates: x, y and w of the first corner, then those of the others.
 
     points     the corners in clip space
     of_slopes  derivative by b_0' and b_1' along x, then along y, less that by b_2'; 0 where not `seen`

@@ -15,13 +15,16 @@ from repousse.ops.gpu.weights import (
 
 
 @triton.jit
-def load_gradients(g_out, pixel, channels, first, seen, GROUP: tl.constexpr, AXES: tl.constexpr):
+def load_gradients(g_out, lane, channels, first, seen, GROUP: tl.constexpr, AXES: tl.constexpr):
     """GROUP channels, beginning at `first`, of the gradients of pixels, for each of AXES: a tuple of blocks, the
-    channels of the first axis, then those of the second; 0 for channels that do not exist and where not `seen`."""
+    channels of the first axis, then those of the second; 0 for channels that do not exist and where not `seen`.
+
+    g_out  of the pixel of lane 0
+    """
     found = ()
     for axis in tl.static_range(AXES):
         for c in tl.static_range(GROUP):
-            at = g_out + (pixel * channels + first + c) * AXES + axis
+            at = g_out + first * AXES + lane * (channels * AXES) + (c * AXES + axis)
             found += (tl.load(at, mask=seen & (first + c < channels), other=0.0),)
     return found
 
@@ -68,7 +71,7 @@ def value_gradients(g, b0, b1):
 
 @triton.jit
 def position_gradients(points, of_weights, b0, b1, seen, column, row, half_width, half_height):
-    """Of the corners' clip coordinates: x, y, z and w of the first corner, then those of the others.
+    """Of the corners' clip coordinates: x, y and w of the first corner, then those of the others.
 
     points      the corners in clip space
     of_weights  derivative by the first two weights, less that by the third; 0 where a pixel is not `seen`
@@ -94,24 +97,33 @@ def position_gradients(points, of_weights, b0, b1, seen, column, row, half_width
 
 @triton.jit
 def screen_to_clip(px, py, r, g_px, g_py, g_r, half_width, half_height):
-    """From the derivative by px, py and r of the corners, tuples of three, to that by their clip coordinates: twelve
-    blocks.
+    """From the derivative by px, py and r of the corners, tuples of three, to that by their x, y and w: nine blocks.
 
     Each pixel's is brought to clip space, where those of clipped faces are: on the CPU that happens once per vertex.
     """
     found = ()
     for i in tl.static_range(3):
         x, y, _, w = clip_gradient(px[i], py[i], 0.0, r[i], half_width, half_height, g_px[i], g_py[i], 0.0, g_r[i])
-        found += (x, y, tl.zeros_like(x), w)
+        found += (x, y, w)
     return found
 
 
 @triton.jit
 def replace(found, clipped, g_x, g_y, g_w):
-    """`found`, twelve blocks, but where `clipped` these tuples of three."""
+    """`found`, nine blocks, but where `clipped` these tuples of three."""
     replaced = ()
     for i in tl.static_range(3):
-        x = tl.where(clipped, g_x[i].to(tl.float32), found[4 * i])
-        y = tl.where(clipped, g_y[i].to(tl.float32), found[4 * i + 1])
-        replaced += (x, y, found[4 * i + 2], tl.where(clipped, g_w[i].to(tl.float32), found[4 * i + 3]))
+        replaced += (tl.where(clipped, g_x[i].to(tl.float32), found[3 * i]),)
+        replaced += (tl.where(clipped, g_y[i].to(tl.float32), found[3 * i + 1]),)
+        replaced += (tl.where(clipped, g_w[i].to(tl.float32), found[3 * i + 2]),)
     return replaced
+
+
+@triton.jit
+def with_z(gradients):
+    """Nine blocks, by x, y and w of the corners, and that by z, on which weights do not depend."""
+    found = ()
+    for i in tl.static_range(3):
+        x, y, w = gradients[3 * i], gradients[3 * i + 1], gradients[3 * i + 2]
+        found += (x, y, tl.zeros_like(x), w)
+    return found

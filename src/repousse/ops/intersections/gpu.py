@@ -28,6 +28,7 @@ def intersections(
     face_id: Tensor,
     image: Tensor,
 ) -> borders.Rows:
+    borders.check_faces("intersections", faces, rasterized)
     queue, count = find_candidates(faces, face_id, image)
     scene = (positions, faces, edge_faces, face_edges, consistent.view(torch.uint8), face_id)
     sizes = (0 if positions.dim() == 2 else positions.shape[1], *face_id.shape[1:])

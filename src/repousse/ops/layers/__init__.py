@@ -46,11 +46,12 @@ def layers(
     Cost: one pass over the triangles, in which a pixel keeps its `count` nearest faces in order; for count 4, two to
     five times that of finding the nearest.
     Memory: 16 bytes per pixel and layer of output; working memory of 16 bytes per vertex and, per thread, 1 MiB or what
-    16 rows of the image need at 8 (count + 1) bytes per pixel. It is kept for the next call.
+    16 rows of the image need at 8 (count + 1) bytes per pixel. It is kept for the next call. On a GPU it is 8 bytes per
+    pixel and layer, and 16 per face and image.
 
     Raises IndexError for a face whose index does not exist, ValueError or TypeError for wrong shapes, sizes, counts,
     dtypes and devices, MemoryError. Faces with a NaN or infinite vertex cover nothing and are counted in a
-    RuntimeWarning.
+    RuntimeWarning; on a GPU they are not counted.
     """
     height, width = arguments.check_size("layers", size)
     count = _check_count(count)

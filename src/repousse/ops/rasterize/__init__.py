@@ -60,10 +60,11 @@ def rasterize(
     their gradient from an estimator applied to the shaded image.
 
     Memory: 16 bytes per pixel of output; working memory of 16 bytes per vertex and at most 16 MiB per thread, which is
-    kept for the next call.
+    kept for the next call. On a GPU the working memory is 8 bytes per pixel and 16 per face and image.
 
     Raises IndexError for a face whose index does not exist, ValueError or TypeError for wrong shapes, sizes, dtypes and
-    devices. Faces with a NaN or infinite vertex cover nothing and are counted in a RuntimeWarning.
+    devices. Faces with a NaN or infinite vertex cover nothing and are counted in a RuntimeWarning; on a GPU they are
+    not counted, since that would wait for the device.
     """
     height, width = arguments.check_size("rasterize", size)
     arguments.check_positions("rasterize", positions, ranges)
@@ -102,7 +103,8 @@ def with_face_id(
 
     Differentiable: barycentrics and depth with respect to `fragments.positions`, as those of `rasterize`.
 
-    Raises IndexError for a face that does not exist, ValueError or TypeError for wrong shapes, dtypes and devices.
+    Raises IndexError for a face that does not exist, ValueError or TypeError for wrong shapes, dtypes and devices. On a
+    GPU a pixel with such a face counts as empty instead: a check would wait for the device.
     """
     if not isinstance(face_id, Tensor) or face_id.shape != fragments.face_id.shape:
         raise ValueError(

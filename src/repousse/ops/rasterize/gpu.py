@@ -42,7 +42,7 @@ def nearest_faces(
         ranges = arguments.check_ranges(op, ranges, face_count)
         counts = ranges[:, 1].tolist()
         images, most, room = len(counts), max(counts, default=0), sum(counts)
-        moved = ranges.to(device, non_blocking=True)
+        moved = ranges.to(device, non_blocking=True)  # so packed meshes cannot be part of a captured graph
         facing = positions.new_zeros((1, face_count), dtype=torch.int8)
     step = images * height * width
     keys = torch.full((count, images, height, width), EMPTY.value, dtype=torch.int64, device=device)
@@ -51,8 +51,7 @@ def nearest_faces(
     starts = torch.empty(room, dtype=torch.int64, device=device)
     counters = torch.zeros(3, dtype=torch.int64, device=device)
 
-    packed = {"PACKED": ranges is not None}
-    drawn = {**packed, "LAYERED": count > 1}
+    stride = 0 if ranges is not None else vertices  # rows of positions from image to image
     screen = (height, width, height / 2, width / 2)
     per_image, shift = blocks(most, 128), 63 - room.bit_length()
     launch(
@@ -60,32 +59,32 @@ def nearest_faces(
         (per_image * images,),
         *(positions, faces, moved, facing, keys, queue, counters, vertices, face_count, per_image, room),
         *(*screen, cull, step, count),
-        **drawn,
+        PACKED=ranges is not None,
+        LAYERED=count > 1,
         BLOCK=128,
     )
     # One warp: were there more, all would wait for the largest box.
     launch(
         draw_boxes,
         (min(blocks(room, _FACES), _PROGRAMS),),
-        *(positions, faces, keys, queue, counters, vertices, face_count, *screen, step, count),
+        *(positions, faces, keys, queue, counters, vertices, stride, face_count, *screen, step, count),
         num_warps=1,
-        **drawn,
+        LAYERED=count > 1,
         FACES=_FACES,
         LANES=_LANES,
     )
     launch(
         list_faces,
         (min(blocks(room, 8), _PROGRAMS // 4),),
-        *(positions, faces, queue, counters, listed, starts, vertices, face_count, room, shift, *screen),
-        **packed,
+        *(positions, faces, queue, counters, listed, starts, stride, face_count, room, shift, *screen),
         FACES=8,
     )
     tiles = blocks(height, TILE.value) * blocks(width, TILE.value)
     launch(
         draw_tiles,
         (min(room * tiles, _PROGRAMS // 2),),
-        *(positions, faces, keys, counters, listed, starts, vertices, face_count, shift, *screen, step, count),
-        **drawn,
+        *(positions, faces, keys, counters, listed, starts, stride, face_count, shift, *screen, step, count),
+        LAYERED=count > 1,
     )
     return keys.to(torch.int32), facing  # the low half of each key
 
@@ -97,7 +96,6 @@ def barycentrics(positions: Tensor, faces: Tensor, face_id: Tensor) -> tuple[Ten
         (_tiles(face_id),),
         *(positions, faces, face_id, bary, depth, *_sizes(positions, faces, face_id)),
         num_warps=8,
-        PACKED=positions.dim() == 2,
     )
     return bary, depth
 
@@ -115,7 +113,6 @@ def barycentrics_backward(positions: Tensor, faces: Tensor, face_id: Tensor, g_b
             (_tiles(face_id),),
             *(positions, faces, face_id, g_bary, g_depth, *_sizes(positions, faces, face_id), *sums[0]),
             num_warps=8,
-            PACKED=positions.dim() == 2,
             MODE=mode,
         )
 
@@ -129,5 +126,7 @@ def _tiles(face_id: Tensor) -> int:
 
 def _sizes(positions: Tensor, faces: Tensor, face_id: Tensor) -> tuple[int | float, ...]:
     _, height, width = face_id.shape
+    vertices = positions.shape[-2]
     tiles = blocks(height, ROWS.value), blocks(width, COLUMNS.value)
-    return positions.shape[-2], faces.shape[0], *tiles, height, width, height / 2, width / 2
+    stride = 0 if positions.dim() == 2 else vertices
+    return vertices, stride, faces.shape[0], *tiles, height, width, height / 2, width / 2

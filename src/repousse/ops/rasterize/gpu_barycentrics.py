@@ -6,9 +6,9 @@ A lane is a pixel; programs are tiles of ROWS x COLUMNS pixels, so that most lan
 import triton
 import triton.language as tl
 
-from repousse.ops.gpu.projection import project
-from repousse.ops.gpu.sums import add
-from repousse.ops.gpu.vertices import load_clip, load_face
+from repousse.ops.gpu.corners import load_points, project_with_depth, to_float64
+from repousse.ops.gpu.scatter import add_rows, runs, sum_runs
+from repousse.ops.gpu.vertices import load_face
 from repousse.ops.gpu.weights import (
     barycentric_gradient,
     clip_gradient,
@@ -33,6 +33,7 @@ def draw_barycentrics(
     bary,
     depth,
     vertices,
+    stride,
     face_count,
     tiles_down,
     tiles_across,
@@ -40,11 +41,10 @@ def draw_barycentrics(
     width,
     half_height,
     half_width,
-    PACKED: tl.constexpr,
 ):
     """A program writes the barycentrics and depth of a tile; 0 for pixels without a face that exists.
 
-    positions  float32 (B, V, 4), or (V, 4) if PACKED
+    positions  float32 (B, V, 4), or (V, 4); `stride` rows, or 0, from image to image
     faces      int32 (F, 3)
     face_id    int32 (B, H, W)
     bary       float32 (B, H, W, 2)
@@ -56,9 +56,8 @@ def draw_barycentrics(
     b0, b1 = tl.zeros([PIXELS], tl.float32), tl.zeros([PIXELS], tl.float32)
     z = b0
     if tl.max(seen.to(tl.int32)) > 0:
-        base = 0 if PACKED else image * vertices
-        _, seen, xs, ys, zs, ws = _corners(positions, faces, face, base, vertices, seen)
-        px, py, zeta, r, safe = _project(xs, ys, zs, ws, half_width, half_height)
+        _, seen, xs, ys, zs, ws = _load(positions, faces, face, image * stride, vertices, seen)
+        px, py, zeta, r, safe = project_with_depth(xs, ys, zs, ws, half_width, half_height)
         _, _, e, _, sum_e, sum_q = weights(px, py, r, column + 0.5, row + 0.5)
         whole = seen & safe
         b0 = tl.where(whole, (e[0] * r[0]) / sum_q, 0.0)
@@ -66,9 +65,9 @@ def draw_barycentrics(
         z = tl.where(whole, weighted_sum(e, zeta) / sum_e, 0.0)
         clipped = seen & ~safe
         if tl.max(clipped.to(tl.int32)) > 0:
-            z64, w64 = _to_float64(zs), _to_float64(ws)
+            z64, w64 = to_float64(zs), to_float64(ws)
             _a, _b, f, _sign, total, _x, _y = homogeneous(
-                _to_float64(xs), _to_float64(ys), w64, column, row, half_width, half_height
+                to_float64(xs), to_float64(ys), w64, column, row, half_width, half_height
             )
             depth_w = weighted_sum(f, w64)
             found = weighted_sum(f, z64) / tl.where(depth_w == 0, 1.0, depth_w)
@@ -87,6 +86,7 @@ def add_gradients(
     g_bary,
     g_depth,
     vertices,
+    stride,
     face_count,
     tiles_down,
     tiles_across,
@@ -97,7 +97,6 @@ def add_gradients(
     total,
     fixed,
     scale,
-    PACKED: tl.constexpr,
     MODE: tl.constexpr,
 ):
     """A program adds the derivative of a tile's barycentrics and depth to that of the positions.
@@ -109,12 +108,11 @@ def add_gradients(
     face = tl.load(face_id + pixel, mask=inside, other=-1)
     seen = (face >= 0) & (face < face_count)
     if tl.max(seen.to(tl.int32)) > 0:
-        base = 0 if PACKED else image * vertices
-        vertex, seen, xs, ys, zs, ws = _corners(positions, faces, face, base, vertices, seen)
+        rows, seen, xs, ys, zs, ws = _load(positions, faces, face, image * stride, vertices, seen)
         two = tl.load(g_bary + 2 * pixel[:, None] + tl.arange(0, 2)[None, :], mask=seen[:, None], other=0.0)
         g_b0, g_b1 = tl.split(two)
         g_z = tl.load(g_depth + pixel, mask=seen, other=0.0)
-        px, py, zeta, r, safe = _project(xs, ys, zs, ws, half_width, half_height)
+        px, py, zeta, r, safe = project_with_depth(xs, ys, zs, ws, half_width, half_height)
         dx, dy, e, sign, sum_e, sum_q = weights(px, py, r, column + 0.5, row + 0.5)
         mean = (g_b0 * (e[0] * r[0]) + g_b1 * (e[1] * r[1])) / sum_q
         g_e, g_r = barycentric_gradient(e, sum_q, r, (g_b0, g_b1, tl.zeros_like(g_b0)), mean)
@@ -127,9 +125,9 @@ def add_gradients(
         g2 = _clip(px, py, zeta, r, half_width, half_height, g_px, g_py, g_zeta, g_r, whole, 2)
         clipped = seen & ~safe
         if tl.max(clipped.to(tl.int32)) > 0:
-            z64, w64 = _to_float64(zs), _to_float64(ws)
+            z64, w64 = to_float64(zs), to_float64(ws)
             a, b, f, sign64, sum_f, X, Y = homogeneous(
-                _to_float64(xs), _to_float64(ys), w64, column, row, half_width, half_height
+                to_float64(xs), to_float64(ys), w64, column, row, half_width, half_height
             )
             g_b = (g_b0.to(tl.float64), g_b1.to(tl.float64), tl.zeros([PIXELS], tl.float64))
             g_space = homogeneous_gradient(a, b, f, sign64, sum_f, X, Y, z64, w64, g_b, g_z.to(tl.float64))
@@ -138,10 +136,11 @@ def add_gradients(
                 _instead(g1, g_space, clipped, 1),
                 _instead(g2, g_space, clipped, 2),
             )
-        start, last = _runs(tl.where(seen, face, -1))
-        _add_runs(total, fixed, scale, base + vertex[0], g0, start, last, MODE)
-        _add_runs(total, fixed, scale, base + vertex[1], g1, start, last, MODE)
-        _add_runs(total, fixed, scale, base + vertex[2], g2, start, last, MODE)
+        start, last = runs(tl.where(seen, face, -1), COLUMNS)
+        sums, last = (total, fixed, scale), last & seen
+        add_rows(sums, rows[0], sum_runs(g0, start), last, MODE)
+        add_rows(sums, rows[1], sum_runs(g1, start), last, MODE)
+        add_rows(sums, rows[2], sum_runs(g2, start), last, MODE)
 
 
 @triton.jit
@@ -155,27 +154,12 @@ def _tile(tiles_down, tiles_across, height, width):
 
 
 @triton.jit
-def _corners(positions, faces, face, base, vertices, seen):
-    """The vertices of faces, whether they exist, and their clip coordinates x, y, z, w."""
+def _load(positions, faces, face, first, vertices, seen):
+    """The rows of positions of faces' corners, whether they exist, and their clip coordinates x, y, z, w."""
     a, b, c, seen = load_face(faces, face.to(tl.int64), vertices, seen)
-    a, b, c = a.to(tl.int64), b.to(tl.int64), c.to(tl.int64)
-    x0, y0, z0, w0 = load_clip(positions, base + a, seen, PIXELS)
-    x1, y1, z1, w1 = load_clip(positions, base + b, seen, PIXELS)
-    x2, y2, z2, w2 = load_clip(positions, base + c, seen, PIXELS)
-    return (a, b, c), seen, (x0, x1, x2), (y0, y1, y2), (z0, z1, z2), (w0, w1, w2)
-
-
-@triton.jit
-def _project(x, y, z, w, half_width, half_height):
-    px0, py0, zeta0, r0, safe0 = project(x[0], y[0], z[0], w[0], half_width, half_height)
-    px1, py1, zeta1, r1, safe1 = project(x[1], y[1], z[1], w[1], half_width, half_height)
-    px2, py2, zeta2, r2, safe2 = project(x[2], y[2], z[2], w[2], half_width, half_height)
-    return (px0, px1, px2), (py0, py1, py2), (zeta0, zeta1, zeta2), (r0, r1, r2), safe0 & safe1 & safe2
-
-
-@triton.jit
-def _to_float64(three):
-    return three[0].to(tl.float64), three[1].to(tl.float64), three[2].to(tl.float64)
+    rows = (first + a, first + b, first + c)
+    x, y, z, w = load_points(positions, rows, seen, PIXELS)
+    return rows, seen, x, y, z, w
 
 
 @triton.jit
@@ -196,38 +180,3 @@ def _instead(g, g_space, mask, i: tl.constexpr):
         tl.where(mask, z.to(tl.float32), g[2]),
         tl.where(mask, w.to(tl.float32), g[3]),
     )
-
-
-@triton.jit
-def _runs(face):
-    """Of pixels in a row of the tile that show the same face: the column of the first, (ROWS, COLUMNS), and which is
-    the last, (PIXELS)."""
-    face = tl.reshape(face, [ROWS, COLUMNS])
-    column = tl.arange(0, COLUMNS)[None, :] + tl.zeros([ROWS, COLUMNS], tl.int32)
-    before = tl.gather(face, tl.maximum(column - 1, 0), 1)
-    after = tl.gather(face, tl.minimum(column + 1, COLUMNS - 1), 1)
-    start = tl.where(before != face, column, 0)
-    for power in tl.static_range(5):
-        start = tl.maximum(start, tl.gather(start, tl.maximum(column - 2**power, 0), 1))
-    last = (face >= 0) & ((after != face) | (column == COLUMNS - 1))
-    return start, tl.reshape(last, [PIXELS])
-
-
-@triton.jit
-def _add_runs(total, fixed, scale, vertex, g, start, last, MODE: tl.constexpr):
-    """Add to the vertices what the runs of pixels give them."""
-    add(total, fixed, scale, 4 * vertex, _sum_run(g[0], start), last, MODE)
-    add(total, fixed, scale, 4 * vertex + 1, _sum_run(g[1], start), last, MODE)
-    add(total, fixed, scale, 4 * vertex + 2, _sum_run(g[2], start), last, MODE)
-    add(total, fixed, scale, 4 * vertex + 3, _sum_run(g[3], start), last, MODE)
-
-
-@triton.jit
-def _sum_run(value, start):
-    """The sum from the start of each pixel's run to the pixel."""
-    value = tl.reshape(value, [ROWS, COLUMNS])
-    column = tl.arange(0, COLUMNS)[None, :] + tl.zeros([ROWS, COLUMNS], tl.int32)
-    for power in tl.static_range(5):
-        before = tl.gather(value, tl.maximum(column - 2**power, 0), 1)
-        value += tl.where(column - 2**power >= start, before, 0.0)
-    return tl.reshape(value, [PIXELS])

@@ -10,8 +10,10 @@ import triton
 import triton.language as tl
 
 from repousse.ops.gpu.clipping import is_finite
-from repousse.ops.gpu.projection import project, snap
-from repousse.ops.gpu.vertices import load_clip, load_face
+from repousse.ops.gpu.corners import load_points, project_with_depth
+from repousse.ops.gpu.projection import snap
+from repousse.ops.gpu.queues import places
+from repousse.ops.gpu.vertices import load_face
 from repousse.ops.rasterize.gpu_triangles import (
     SMALL,
     area_of,
@@ -72,30 +74,26 @@ def draw_faces(
         positions += image * vertices * 4
         facing += image * face_count
     a, b, c, good = load_face(faces, face, vertices, inside)
-    ax, ay, az, aw = load_clip(positions, a.to(tl.int64), good, BLOCK)
-    bx, by, bz, bw = load_clip(positions, b.to(tl.int64), good, BLOCK)
-    cx, cy, cz, cw = load_clip(positions, c.to(tl.int64), good, BLOCK)
-    X0, Y0, zeta0, safe0 = _screen(ax, ay, az, aw, half_width, half_height)
-    X1, Y1, zeta1, safe1 = _screen(bx, by, bz, bw, half_width, half_height)
-    X2, Y2, zeta2, safe2 = _screen(cx, cy, cz, cw, half_width, half_height)
-    X, Y = (X0, X1, X2), (Y0, Y1, Y2)
+    x, y, z, w = load_points(positions, (a.to(tl.int64), b.to(tl.int64), c.to(tl.int64)), good, BLOCK)
+    px, py, zeta, _, safe = project_with_depth(x, y, z, w, half_width, half_height)
+    X, Y = _snap(px, safe), _snap(py, safe)
     area = area_of(_wide(X), _wide(Y))
-    safe = good & safe0 & safe1 & safe2
+    safe = good & safe
     side = tl.where(safe, (area < 0).to(tl.int32) - (area > 0).to(tl.int32), 0)
     clipped = good & ~safe
     if tl.max(clipped.to(tl.int32)) > 0:
-        xs, ys, zs, ws = (ax, bx, cx), (ay, by, cy), (az, bz, cz), (aw, bw, cw)
-        clipped = clipped & is_finite(ax, ay, az, aw) & is_finite(bx, by, bz, bw) & is_finite(cx, cy, cz, cw)
-        side = tl.where(clipped, _side_in_space(xs, ys, ws), side)
-        clipped = clipped & ~_is_beyond_a_plane(xs, ys, zs, ws) & is_drawn(-side, cull)
+        clipped = clipped & is_finite(x[0], y[0], z[0], w[0])
+        clipped = clipped & is_finite(x[1], y[1], z[1], w[1]) & is_finite(x[2], y[2], z[2], w[2])
+        side = tl.where(clipped, _side_in_space(x, y, w), side)
+        clipped = clipped & ~_is_beyond_a_plane(x, y, z, w) & is_drawn(-side, cull)
     tl.store(facing + face, side.to(tl.int8), mask=inside)
 
-    column, last_column = span(X0, X1, X2, width)
-    row, last_row = span(Y0, Y1, Y2, height)
+    column, last_column = span(X, width)
+    row, last_row = span(Y, height)
     columns = last_column - column + 1
     pixels = columns * (last_row - row + 1)
     live = safe & is_drawn(area, cull) & (column <= last_column) & (row <= last_row)
-    small = live & (extent(X0, X1, X2) <= SMALL) & (extent(Y0, Y1, Y2) <= SMALL)
+    small = live & (extent(X) <= SMALL) & (extent(Y) <= SMALL)
     tiny = small & (pixels <= _TINY)
     item = image * face_count + face
     _append(queue, 1, counters, item, small & ~tiny)
@@ -105,17 +103,17 @@ def draw_faces(
     if most > 0:
         small_area = tl.where(tiny, area, 0).to(tl.int32)
         e, across, down = edges_at(X, Y, small_area, column, row)
-        zb, zx, zy, least, greatest, own_column, own_row = plane_of(X, Y, (zeta0, zeta1, zeta2), small_area, tl.float32)
+        zb, zx, zy, least, greatest, own_column, own_row = plane_of(X, Y, zeta, small_area, tl.float32)
         first = (image * height + row) * width + column
-        i, x, y = 0, column * 0, column * 0
+        i, right, below = 0, column * 0, column * 0
         while i < most:
-            z = depth_at(zb, zx, zy, least, greatest, column + x - own_column, row + y - own_row)
-            hit = tiny & (pixels > i) & covers(e, across, down, x, y)
-            draw(keys, first + y.to(tl.int64) * width + x, z, face, hit, step, count, LAYERED)
+            depth = depth_at(zb, zx, zy, least, greatest, column + right - own_column, row + below - own_row)
+            hit = tiny & (pixels > i) & covers(e, across, down, right, below)
+            draw(keys, first + below.to(tl.int64) * width + right, depth, face, hit, step, count, LAYERED)
             i += 1
-            x += 1
-            y += (x == columns).to(tl.int32)
-            x = tl.where(x == columns, 0, x)
+            right += 1
+            below += (right == columns).to(tl.int32)
+            right = tl.where(right == columns, 0, right)
 
 
 @triton.jit
@@ -126,6 +124,7 @@ def draw_boxes(
     queue,
     counters,
     vertices,
+    stride,
     face_count,
     height,
     width,
@@ -133,7 +132,6 @@ def draw_boxes(
     half_width,
     step,
     count,
-    PACKED: tl.constexpr,
     LAYERED: tl.constexpr,
     FACES: tl.constexpr,
     LANES: tl.constexpr,
@@ -150,21 +148,17 @@ def draw_boxes(
         item = tl.load(queue + slot, mask=live, other=0)
         image, face = (item // face_count).to(tl.int64), (item % face_count).to(tl.int64)
         a, b, c, _ = load_face(faces, face, vertices, live)
-        base = image * 0 if PACKED else image * vertices
-        ax, ay, az, aw = load_clip(positions, base + a, live, FACES)
-        bx, by, bz, bw = load_clip(positions, base + b, live, FACES)
-        cx, cy, cz, cw = load_clip(positions, base + c, live, FACES)
-        X0, Y0, zeta0, _ = _screen(ax, ay, az, aw, half_width, half_height)
-        X1, Y1, zeta1, _ = _screen(bx, by, bz, bw, half_width, half_height)
-        X2, Y2, zeta2, _ = _screen(cx, cy, cz, cw, half_width, half_height)
-        X, Y = (X0, X1, X2), (Y0, Y1, Y2)
+        base = image * stride
+        x, y, z, w = load_points(positions, (base + a, base + b, base + c), live, FACES)
+        px, py, zeta, _, safe = project_with_depth(x, y, z, w, half_width, half_height)
+        X, Y = _snap(px, safe), _snap(py, safe)
         area = area_of(X, Y)
-        column, last_column = span(X0, X1, X2, width)
-        row, last_row = span(Y0, Y1, Y2, height)
+        column, last_column = span(X, width)
+        row, last_row = span(Y, height)
         columns = last_column - column + 1
         pixels = tl.where(live, columns * (last_row - row + 1), 0)
         e, across, down = edges_at(X, Y, area, column, row)
-        zb, zx, zy, least, greatest, own_column, own_row = plane_of(X, Y, (zeta0, zeta1, zeta2), area, tl.float32)
+        zb, zx, zy, least, greatest, own_column, own_row = plane_of(X, Y, zeta, area, tl.float32)
         from_column, from_row = column - own_column, row - own_row
         first = (image * height + row) * width + column
         per_column = 1.0 / tl.maximum(columns, 1).to(tl.float32)
@@ -173,20 +167,20 @@ def draw_boxes(
             # Pixel p of the box is (p % columns, p // columns). p + 0.5 is far enough from the next row's first pixel
             # for the error of the product.
             p = begin + tl.arange(0, LANES)[None, :]
-            y = ((p.to(tl.float32) + 0.5) * per_column[:, None]).to(tl.int32)
-            x = p - y * columns[:, None]
-            z = depth_at(
+            below = ((p.to(tl.float32) + 0.5) * per_column[:, None]).to(tl.int32)
+            right = p - below * columns[:, None]
+            depth = depth_at(
                 zb[:, None],
                 zx[:, None],
                 zy[:, None],
                 least[:, None],
                 greatest[:, None],
-                from_column[:, None] + x,
-                from_row[:, None] + y,
+                from_column[:, None] + right,
+                from_row[:, None] + below,
             )
-            hit = (p < pixels[:, None]) & covers(_rows(e), _rows(across), _rows(down), x, y)
-            pixel = first[:, None] + y.to(tl.int64) * width + x
-            draw(keys, pixel, z, face[:, None], hit, step, count, LAYERED)
+            hit = (p < pixels[:, None]) & covers(_rows(e), _rows(across), _rows(down), right, below)
+            pixel = first[:, None] + below.to(tl.int64) * width + right
+            draw(keys, pixel, depth, face[:, None], hit, step, count, LAYERED)
             begin += LANES
         start += tl.num_programs(0) * FACES
 
@@ -202,9 +196,8 @@ def _rows(three):
 
 
 @triton.jit
-def _screen(x, y, z, w, half_width, half_height):
-    px, py, zeta, _, safe = project(x, y, z, w, half_width, half_height)
-    return snap(px, safe), snap(py, safe), zeta, safe
+def _snap(pixels, safe):
+    return snap(pixels[0], safe), snap(pixels[1], safe), snap(pixels[2], safe)
 
 
 @triton.jit
@@ -219,24 +212,33 @@ def _side_in_space(x, y, w):
 
 @triton.jit
 def _is_beyond_a_plane(x, y, z, w):
-    """Whether all corners lie outside of the same plane: nothing would be left of the face.
+    """Whether clipping would find all corners outside of a plane, before it has cut anything: nothing would be left.
 
-    Comparing products with 64, which are exact, decides as the sums in float64 do.
+    Cutting rounds, so what happens after it is left to it. Comparing products with 64, which are exact, decides as the
+    sums in float64 do.
     """
-    beyond = (z[0] < 0) & (z[1] < 0) & (z[2] < 0)
-    beyond = beyond | ((w[0] < z[0]) & (w[1] < z[1]) & (w[2] < z[2]))
-    limit0, limit1, limit2 = 64.0 * w[0], 64.0 * w[1], 64.0 * w[2]
-    beyond = beyond | ((x[0] < -limit0) & (x[1] < -limit1) & (x[2] < -limit2))
-    beyond = beyond | ((x[0] > limit0) & (x[1] > limit1) & (x[2] > limit2))
-    beyond = beyond | ((y[0] < -limit0) & (y[1] < -limit1) & (y[2] < -limit2))
-    return beyond | ((y[0] > limit0) & (y[1] > limit1) & (y[2] > limit2))
+    limit = (64.0 * w[0], 64.0 * w[1], 64.0 * w[2])
+    minus_limit = (-limit[0], -limit[1], -limit[2])
+    zero = (tl.zeros_like(w[0]), tl.zeros_like(w[1]), tl.zeros_like(w[2]))
+    beyond, uncut = _beyond(zero, z, x[0] != x[0], x[0] == x[0])
+    beyond, uncut = _beyond(z, w, beyond, uncut)
+    beyond, uncut = _beyond(minus_limit, x, beyond, uncut)
+    beyond, uncut = _beyond(x, limit, beyond, uncut)
+    beyond, uncut = _beyond(minus_limit, y, beyond, uncut)
+    beyond, uncut = _beyond(y, limit, beyond, uncut)
+    return beyond
+
+
+@triton.jit
+def _beyond(least, value, beyond, uncut):
+    """One more plane, inside of which value >= least."""
+    outside = (value[0] < least[0]) & (value[1] < least[1]) & (value[2] < least[2])
+    inside = (value[0] >= least[0]) & (value[1] >= least[1]) & (value[2] >= least[2])
+    return beyond | (uncut & outside), uncut & inside
 
 
 @triton.jit
 def _append(queue, direction: tl.constexpr, counter, item, mask):
     """Put items into a queue that grows in a direction."""
-    new = mask.to(tl.int64)
-    total = tl.sum(new)
-    if total > 0:
-        slot = tl.atomic_add(counter, total, sem="relaxed") + tl.cumsum(new, 0) - 1
-        tl.store(queue + direction * slot, item, mask=mask)
+    if tl.max(mask.to(tl.int32)) > 0:
+        tl.store(queue + direction * places(counter, mask), item, mask=mask)

@@ -1,8 +1,8 @@
 """Faces that are wide or have to be clipped (steps 5 and 6 of visibility), drawn in tiles of 32 x 32 pixels.
 
 Of two faces that fill the image every program must get its part, and of thousands that are a little too wide too: the
-tiles of all faces' boxes are numbered in one row, which programs share. A program clips the face anew for each of its
-tiles: keeping what is left of it would take 150 bytes per face of the mesh, since nobody knows beforehand which it is.
+tiles of all faces' boxes are numbered in one row, which programs share. Each of them clips the faces of its tiles anew:
+keeping what is left of it would take 150 bytes per face of the mesh, since nobody knows beforehand which it is.
 """
 
 import triton
@@ -23,7 +23,7 @@ def list_faces(
     counters,
     listed,
     starts,
-    vertices,
+    stride,
     face_count,
     room,
     shift,
@@ -31,7 +31,6 @@ def list_faces(
     width,
     half_height,
     half_width,
-    PACKED: tl.constexpr,
     FACES: tl.constexpr,
 ):
     """Programs clip FACES faces from the back of the queue at a time, and list those that are left with their tiles.
@@ -47,7 +46,7 @@ def list_faces(
         live = slot < queued
         item = tl.load(queue + (room - 1) - slot, mask=live, other=0)
         image, face = (item // face_count).to(tl.int64), (item % face_count).to(tl.int64)
-        base = image * 0 if PACKED else image * vertices
+        base = image * stride
         X, Y, _, corners = _polygons(positions, faces, base, face, live, half_width, half_height)
         column, last_column, row, last_row = _boxes(X, Y, corners, width, height)
         live = (corners > 2) & (column <= last_column) & (row <= last_row)
@@ -70,7 +69,7 @@ def draw_tiles(
     counters,
     listed,
     starts,
-    vertices,
+    stride,
     face_count,
     shift,
     height,
@@ -79,37 +78,43 @@ def draw_tiles(
     half_width,
     step,
     count,
-    PACKED: tl.constexpr,
     LAYERED: tl.constexpr,
 ):
-    """Programs draw the tiles of the faces listed. Arguments as for `list_faces` and `draw`."""
+    """A program draws its share of the tiles, which follow each other. Arguments as for `list_faces` and `draw`."""
     counted = tl.load(counters + 2)
     faces_listed = counted >> shift
     tiles = counted - (faces_listed << shift)
-    tile = tl.program_id(0).to(tl.int64)
-    while tile < tiles:
-        # The last face whose first tile is not beyond this one.
-        low, high = tile * 0, faces_listed
-        while high - low > 1:
-            middle = (low + high) // 2
-            reached = tl.load(starts + middle) <= tile
-            low, high = tl.where(reached, middle, low), tl.where(reached, high, middle)
-        item = tl.load(listed + low)
+    share = tl.cdiv(tiles, tl.num_programs(0))
+    tile = tl.program_id(0) * share
+    end = tl.minimum(tile + share, tiles)
+    # The face of the first tile is the last one that begins there or before.
+    entry, beyond = tile * 0, faces_listed
+    while beyond - entry > 1:
+        middle = (entry + beyond) // 2
+        reached = tl.load(starts + middle) <= tile
+        entry, beyond = tl.where(reached, middle, entry), tl.where(reached, beyond, middle)
+    while tile < end:
+        item = tl.load(listed + entry)
         image, face = (item // face_count).to(tl.int64), (item % face_count).to(tl.int64)
         one = tl.zeros([1], tl.int64)
-        base = one if PACKED else one + image * vertices
-        X, Y, zeta, corners = _polygons(positions, faces, base, one + face, one == 0, half_width, half_height)
-        column, last_column, row, last_row = _boxes(X, Y, corners, width, height)
-        column, last_column, row, last_row = tl.sum(column), tl.sum(last_column), tl.sum(row), tl.sum(last_row)
-        number = (tile - tl.load(starts + low)).to(tl.int32)
-        across = (last_column - column) // TILE + 1
-        column, row = column + number % across * TILE, row + number // across * TILE
-        z = _nearest_piece(X, Y, zeta, tl.sum(corners), column, row)
-        x, y = column + tl.arange(0, TILE)[None, :], row + tl.arange(0, TILE)[:, None]
-        hit = (z < FAR) & (x < width) & (y < height)
-        pixel = (image * height + y) * width + x
-        draw(keys, pixel, z, face, hit, step, count, LAYERED)
-        tile += tl.num_programs(0)
+        X, Y, zeta, corners = _polygons(
+            positions, faces, one + image * stride, one + face, one == 0, half_width, half_height
+        )
+        column, last_column, row, _ = _boxes(X, Y, corners, width, height)
+        left, top = tl.sum(column), tl.sum(row)
+        across = (tl.sum(last_column) - left) // TILE + 1
+        corner_count = tl.sum(corners)
+        start = tl.load(starts + entry)
+        entry += 1
+        stop = tl.minimum(end, tl.load(starts + entry, mask=entry < faces_listed, other=end))
+        while tile < stop:
+            number = (tile - start).to(tl.int32)
+            from_column, from_row = left + number % across * TILE, top + number // across * TILE
+            z = _nearest_piece(X, Y, zeta, corner_count, from_column, from_row)
+            x, y = from_column + tl.arange(0, TILE)[None, :], from_row + tl.arange(0, TILE)[:, None]
+            hit = (z < FAR) & (x < width) & (y < height)
+            draw(keys, (image * height + y) * width + x, z, face, hit, step, count, LAYERED)
+            tile += 1
 
 
 @triton.jit

@@ -19,15 +19,22 @@ def area_of(X, Y):
 
 
 @triton.jit
-def span(a, b, c, length):
+def span(X, length):
     """First and last pixel of an axis of `length` pixels whose centres lie between three coordinates."""
-    least, most = tl.minimum(tl.minimum(a, b), c), tl.maximum(tl.maximum(a, b), c)
+    least, most = _bounds(X)
     return tl.maximum((least + 127) >> 8, 0), tl.minimum((most - 128) >> 8, length - 1)
 
 
 @triton.jit
-def extent(a, b, c):
-    return tl.maximum(tl.maximum(a, b), c) - tl.minimum(tl.minimum(a, b), c)
+def extent(X):
+    """How far apart three coordinates lie."""
+    least, most = _bounds(X)
+    return most - least
+
+
+@triton.jit
+def _bounds(X):
+    return tl.minimum(tl.minimum(X[0], X[1]), X[2]), tl.maximum(tl.maximum(X[0], X[1]), X[2])
 
 
 @triton.jit

@@ -63,7 +63,11 @@ def texture(
     level that is NaN is level 0.
 
     Memory during the call: a third of the images for mipmaps; in backward 4/3 of the images, their texels
-    padded to a multiple of four numbers, whatever the number of threads.
+    padded to a multiple of four numbers, whatever the number of threads. On a GPU half of the images for mipmaps; in
+    backward 3/2 of the images, and some six times that if `torch.use_deterministic_algorithms` is on.
+
+    On a GPU a `which` that names no image shows nothing (an error would have to wait for the device), and without
+    deterministic algorithms the gradient of a texel is added in any order.
 
     Raises ValueError, TypeError or IndexError for wrong shapes, dtypes, devices, and for images that do not exist.
     """

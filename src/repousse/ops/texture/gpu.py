@@ -7,7 +7,7 @@ from torch import Tensor
 from repousse.ops.gpu.launch import blocks, launch
 from repousse.ops.gpu.sums import ATOMIC, MEASURE, Sum, accumulate
 from repousse.ops.texture.gpu_backward import look_up_backward
-from repousse.ops.texture.gpu_images import images_of
+from repousse.ops.texture.gpu_images import describe_images
 from repousse.ops.texture.gpu_lookup import look_up
 from repousse.ops.texture.gpu_mipmaps import build_mipmaps, gather_gradients
 
@@ -27,12 +27,11 @@ def texture(
     if out.numel() == 0:
         return out
     mipmaps = derivatives is not None or level is not None
-    images = images_of(layout, mipmaps, uv.device)
+    images = describe_images(layout, mipmaps, uv.device)
     pyramid = build_mipmaps(texels, images) if mipmaps else None
     size, grid, tile = _tiles(uv, channels)
     inputs = (texels, pyramid, uv, which, derivatives, level)
-    arguments = (images.count, *size, channels, *images.arguments)
-    launch(look_up, grid, *inputs, out, *arguments, FILTER=images.filter, **tile)
+    launch(look_up, grid, *inputs, out, images.count, *size, *images.arguments, **images.settings, **tile)
     return out
 
 
@@ -56,20 +55,20 @@ def texture_backward(
     g_out = g_out.contiguous()
     channels = texels.shape[1]
     mipmaps = derivatives is not None or level is not None
-    images = images_of(layout, mipmaps, uv.device)
+    images = describe_images(layout, mipmaps, uv.device)
     by_pixel = [gradient if gradient.numel() else None for gradient in found[1:]]
     coordinates = by_pixel != [None] * 3
     pyramid = build_mipmaps(texels, images) if mipmaps and coordinates else None
     size, grid, tile = _tiles(uv, channels)
     inputs = (uv, which, derivatives, level, g_out)
-    arguments = (images.texels, images.count, *size, channels, *images.arguments)
+    arguments = (images.texels, images.count, *size, *images.arguments)
 
     def run(sums: list[Sum], mode: int) -> None:
         places = (None, None, None, None) if mode == MEASURE.value else (pyramid, *by_pixel)
         total = sums[0] if sums else (None, None, None)
         launch(
             look_up_backward, grid, texels, places[0], *inputs, *places[1:], *total, *arguments,
-            FILTER=images.filter, MODE=mode, **tile,
+            **images.settings, MODE=mode, **tile, SUM_LANES=max(_padded(channels), 2), num_warps=8,
         )  # fmt: skip
 
     if wanted[0]:
@@ -80,14 +79,22 @@ def texture_backward(
     return g_texels, g_uv, g_derivatives, g_level
 
 
-def _tiles(uv: Tensor, channels: int) -> tuple[tuple[int, int], tuple[int], dict[str, int]]:
-    """Height and width of the pictures, the grid of tiles that they are cut into, and the tiles' sizes."""
+def _tiles(uv: Tensor, channels: int) -> tuple[tuple[int, int], tuple[int, int], dict[str, int]]:
+    """Height and width of the pictures, the grid of tiles that they are cut into, and the tiles' sizes.
+
+    Channels lie in lanes side by side, so that texels are read in one piece. Three lanes of four do not pay off,
+    though: of three channels, a lane reads one after the other.
+    """
     batch, height, width = uv.shape[:3]
     if height < 8 or width < 16:  # tiles would be empty for the most part; rows of pixels do as well
         height, width = 1, height * width
-    lanes = min(1 << max(channels - 1, 0).bit_length(), _MOST_LANES)
-    pixels = min(max(1024 // lanes, 32), 512)
-    rows = 1 if height == 1 else 8 if pixels >= 128 else 4
-    tile = {"ROWS": rows, "COLUMNS": pixels // rows, "LANES": lanes}
-    grid = (batch * blocks(height, rows) * blocks(width, tile["COLUMNS"]),)
-    return (height, width), grid, tile
+    lanes = 1 if channels == 3 else _padded(channels)
+    pixels = max(min(1024 // lanes, 256), 32)
+    rows = 1 if height == 1 else 8 if pixels > 64 else 4
+    columns = pixels // rows
+    grid = (batch * blocks(width, columns), blocks(height, rows))
+    return (height, width), grid, {"ROWS": rows, "COLUMNS": columns, "CHANNELS": channels, "LANES": lanes}
+
+
+def _padded(channels: int) -> int:
+    return min(1 << (channels - 1).bit_length(), _MOST_LANES)

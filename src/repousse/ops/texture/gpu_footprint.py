@@ -13,15 +13,21 @@ _MIRROR = tl.constexpr(WRAPS.index("mirror"))
 @triton.jit
 def tile(height, width, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     """This program's part of the pictures: the picture, its pixels (counted through all pictures), and which of them
-    there are. Tiles, because neighbours in both directions read the same texels.
+    there are. Tiles, and in them pieces of 4 x 8 for a warp, because neighbours in both directions read the same
+    texels.
     """
-    number = tl.program_id(0)
-    across, down = tl.cdiv(width, COLUMNS), tl.cdiv(height, ROWS)
-    picture = (number // (across * down)).to(tl.int64)
+    across = tl.cdiv(width, COLUMNS)
+    picture = (tl.program_id(0) // across).to(tl.int64)
+    row, column = tl.program_id(1) * ROWS, tl.program_id(0) % across * COLUMNS
     lane = tl.arange(0, ROWS * COLUMNS)
-    row = number // across % down * ROWS + lane // COLUMNS
-    column = number % across * COLUMNS + lane % COLUMNS
-    return picture, (picture * height + row) * width + column, (row < height) & (column < width)
+    if ROWS == 1:
+        row, column = row + lane * 0, column + lane
+    else:
+        piece, within = lane // 32, lane % 32
+        row += piece // (COLUMNS // 8) * 4 + within // 8
+        column += piece % (COLUMNS // 8) * 8 + within % 8
+    pixel = (picture * height + row) * width + column
+    return picture, pixel, (row < height) & (column < width)
 
 
 @triton.jit

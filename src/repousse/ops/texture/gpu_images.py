@@ -1,13 +1,13 @@
 """The images of a call, and where their mip levels lie, as GPU kernels know them."""
 
-import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 import triton
 import triton.language as tl
-from torch import Tensor
 
+from repousse.ops.gpu.tables import table
 from repousse.ops.texture.layout import COLUMNS
 
 _ROW = tl.constexpr(8)  # numbers per image in a table
@@ -22,17 +22,16 @@ class Images(NamedTuple):
     """
 
     count: int
-    arguments: tuple[Any, ...]  # table, height, width, wrap along u, along v, last level, texels of the coarser levels
-    filter: int
+    arguments: tuple[Any, ...]  # table, height, width, last level, texels of the coarser levels
+    settings: dict[str, int]  # FILTER, and how all of them wrap along U and V
     texels: int  # of all images
     coarser: int  # texels of their levels from 1 on
     sides: tuple[tuple[int, int], ...]  # height and width of each image that has levels
     largest: int  # texels of the largest image
 
 
-@functools.lru_cache(maxsize=1024)
-def describe_images(layout: tuple[int, ...], mipmaps: bool, device: torch.device) -> Images:
-    """The images of a layout. Where they differ they need a table on the device: only the first call waits for it."""
+def describe_images(layout: Sequence[int], mipmaps: bool, device: torch.device) -> Images:
+    """The images of a layout. Where they differ, kernels need a table of them."""
     rows, start, sides = [], 0, []
     for at in range(0, len(layout), COLUMNS):
         first, height, width, wrap_u, wrap_v, nearest = layout[at : at + COLUMNS]
@@ -44,34 +43,24 @@ def describe_images(layout: tuple[int, ...], mipmaps: bool, device: torch.device
     _, height, width, wrap_u, wrap_v, nearest, last, _ = rows[0]
     texels, largest = sum(row[1] * row[2] for row in rows), max(row[1] * row[2] for row in rows)
     if all(row[1:7] == rows[0][1:7] and row[0] == number * height * width for number, row in enumerate(rows)):
-        arguments = (None, height, width, wrap_u, wrap_v, last, start // len(rows))
-        return Images(len(rows), arguments, NEAREST if nearest else LINEAR, texels, start, tuple(sides[:1]), largest)
-    table = torch.tensor(rows, dtype=torch.int64).to(device)
-    return Images(len(rows), (table, 0, 0, 0, 0, 0, 0), MIXED, texels, start, tuple(sides), largest)
-
-
-_captured: set[Images] = set()
-
-
-def images_of(layout: list[int], mipmaps: bool, device: torch.device) -> Images:
-    """`describe_images`, kept for good if a graph is being captured: whoever replays it reads the table again."""
-    images = describe_images(tuple(layout), mipmaps, device)
-    if images.filter == MIXED and device.type != "cpu" and torch.cuda.is_current_stream_capturing():
-        _captured.add(images)
-    return images
+        settings = {"FILTER": NEAREST if nearest else LINEAR, "U": wrap_u, "V": wrap_v}
+        arguments = (None, height, width, last, start // len(rows))
+        return Images(len(rows), arguments, settings, texels, start, tuple(sides[:1]), largest)
+    settings = {"FILTER": MIXED, "U": 0, "V": 0}
+    return Images(len(rows), (table(tuple(rows), device), 0, 0, 0, 0), settings, texels, start, tuple(sides), largest)
 
 
 @triton.jit
-def image_row(image, table, height, width, wrap_u, wrap_v, last, coarser, FILTER: tl.constexpr):
-    """Of images (int64): first texel, height, width, wrap along u and v, 1 if it is not filtered, the last level, and the
-    first texel of the coarser levels.
+def image_row(image, table, height, width, last, coarser, FILTER: tl.constexpr, U: tl.constexpr, V: tl.constexpr):
+    """Of images (int64): first texel, height, width, wrap along u and v, 1 if it is not filtered, the last level, and
+    the first texel of the coarser levels.
 
     table  (images, 8) of these, or None if all images have the numbers that follow and lie one behind the other
     """
     if table is None:
         first, behind = image * height * width, image * coarser
         nearest: tl.constexpr = 1 if FILTER == 1 else 0
-        found = first, height, width, wrap_u, wrap_v, nearest, last, behind
+        found = first, height, width, U, V, nearest, last, behind
     else:
         row = table + image * _ROW
         high, wide = tl.load(row + 1).to(tl.int32), tl.load(row + 2).to(tl.int32)

@@ -3,6 +3,7 @@
 import triton
 import triton.language as tl
 
+from repousse.ops.gpu.texels import mixed, read
 from repousse.ops.texture.gpu_footprint import footprint, given_level, level_of, taps, tile, wrapped
 from repousse.ops.texture.gpu_images import image_row, level_start
 
@@ -34,40 +35,29 @@ def places(uv, pixel, seen, wrap_u, wrap_v):
 
 
 @triton.jit
-def read(start, texel, channels, channel, mask):
-    """Numbers (pixels, lanes) of texels: `channel` (1, lanes) of each; 0 where not `mask`."""
-    return tl.load((start + texel * channels)[:, None] + channel, mask=mask, other=0.0)
-
-
-@triton.jit
-def mixed(a, b, share):
-    return a + share * (b - a)
-
-
-@triton.jit
-def bilinear(start, t0, t1, t2, t3, across, up, channels, channel, mask):
+def bilinear(start, t0, t1, t2, t3, across, up, channel, mask, CHANNELS: tl.constexpr):
     """The value (pixels, lanes) between four texels."""
     across, up = across[:, None], up[:, None]
-    bottom = mixed(read(start, t0, channels, channel, mask), read(start, t1, channels, channel, mask), across)
-    top = mixed(read(start, t2, channels, channel, mask), read(start, t3, channels, channel, mask), across)
+    bottom = mixed(read(start, t0, channel, mask, CHANNELS), read(start, t1, channel, mask, CHANNELS), across)
+    top = mixed(read(start, t2, channel, mask, CHANNELS), read(start, t3, channel, mask, CHANNELS), across)
     return mixed(bottom, top, up)
 
 
 @triton.jit
 def look_up(
-    texels, pyramid, uv, which, derivatives, level, out, images, height, width, channels,
-    table, high, wide, wrap_u, wrap_v, last, coarser,
-    FILTER: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, LANES: tl.constexpr,
+    texels, pyramid, uv, which, derivatives, level, out, images, height, width, table, high, wide, last, coarser,
+    FILTER: tl.constexpr, U: tl.constexpr, V: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, CHANNELS: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
     """Values of a tile of pixels; one program for each.
 
-    texels (T, channels), pyramid: their levels from 1 on, or None if level 0 is all that is read; uv (B, H, W, 2);
-    which, derivatives, level like the op's, or None; out (B, H, W, channels). From `table` on: see image_row.
+    texels (T, CHANNELS), pyramid: their levels from 1 on, or None if level 0 is all that is read; uv (B, H, W, 2);
+    which, derivatives, level like the op's, or None; out (B, H, W, CHANNELS). From `table` on: see image_row.
     """
     picture, pixel, inside = tile(height, width, ROWS, COLUMNS)
     image, seen = shown_images(which, picture, pixel, inside, images, FILTER)
     first, high, wide, wrap_u, wrap_v, nearest, last, behind = image_row(
-        image, table, high, wide, wrap_u, wrap_v, last, coarser, FILTER
+        image, table, high, wide, last, coarser, FILTER, U, V
     )
     u, u_rest, _, v, v_rest, _, found = places(uv, pixel, seen, wrap_u, wrap_v)
     fine = tl.zeros_like(inside.to(tl.int32))
@@ -78,34 +68,30 @@ def look_up(
     if level is not None:
         fine, mix, _ = given_level(tl.load(level + pixel, mask=seen, other=0.0), last)
     t0, t1, t2, t3, across, up, _, _ = taps(fine, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
-    start = texels + first * channels
+    start = texels + first * CHANNELS
     shown = seen & found
     if pyramid is not None:
-        levels = pyramid + behind * channels
+        levels = pyramid + behind * CHANNELS
         later = tl.maximum(fine, 1)
-        start = tl.where(fine > 0, levels + level_start(later, high, wide) * channels, start)
+        start = tl.where(fine > 0, levels + level_start(later, high, wide) * CHANNELS, start)
         coarse = tl.minimum(fine + 1, tl.maximum(last, 1))
-        c0, c1, c2, c3, c_across, c_up, _, _ = taps(
-            coarse, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest
-        )
-        c_start = levels + level_start(coarse, high, wide) * channels
-    begin = 0
-    while begin < channels:
+        c0, c1, c2, c3, c_across, c_up, _, _ = taps(coarse, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
+        c_start = levels + level_start(coarse, high, wide) * CHANNELS
+    for begin in tl.static_range(0, CHANNELS, LANES):
         channel = begin + tl.arange(0, LANES)[None, :]
-        mask = shown[:, None] & (channel < channels)
+        mask = shown[:, None] & (channel < CHANNELS)
         if FILTER == 1:
-            value = read(start, t0, channels, channel, mask)
+            value = read(start, t0, channel, mask, CHANNELS)
         else:
-            value = bilinear(start, t0, t1, t2, t3, across, up, channels, channel, mask)
+            value = bilinear(start, t0, t1, t2, t3, across, up, channel, mask, CHANNELS)
             if FILTER == 2:  # the same texel four times, which need not be finite
                 alone = mask & (nearest == 1)[:, None]
-                value = tl.where(alone, read(start, t0, channels, channel, alone), value)
+                value = tl.where(alone, read(start, t0, channel, alone, CHANNELS), value)
             if pyramid is not None:
                 deep = mask & (mix > 0.0)[:, None]
-                other = bilinear(c_start, c0, c1, c2, c3, c_across, c_up, channels, channel, deep)
+                other = bilinear(c_start, c0, c1, c2, c3, c_across, c_up, channel, deep, CHANNELS)
                 value = tl.where(deep, mixed(value, other, mix[:, None]), value)
-        lost = tl.where(seen & (found == 0), float("nan"), 0.0)
+        lost = tl.where(seen, float("nan"), 0.0)
         value = tl.where(shown[:, None], value, lost[:, None])
-        at = out + (pixel * channels)[:, None] + channel
-        tl.store(at, value, mask=inside[:, None] & (channel < channels))
-        begin += LANES
+        at = out + (pixel * CHANNELS)[:, None] + channel
+        tl.store(at, value, mask=inside[:, None] & (channel < CHANNELS))

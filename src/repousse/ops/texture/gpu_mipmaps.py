@@ -40,17 +40,17 @@ def build_mipmaps(texels: Tensor, images: Images) -> Tensor:
         arguments = (texels, pyramid, channels, level, *images.arguments)
         if at_once:
             count = max(blocks(height, _SIDE.value) * blocks(width, _SIDE.value) for height, width in sides)
-            launch(_halve_often, (count * images.count,), *arguments, count, FILTER=images.filter, LEVELS=at_once)
+            launch(_halve_often, (count * images.count,), *arguments, count, LEVELS=at_once)
         else:
             size = max(max(1, height // 2) * max(1, width // 2) for height, width in sides)
             count = blocks(size * channels, _BLOCK)
-            launch(_halve, (count * images.count,), *arguments, count, FILTER=images.filter, BLOCK=_BLOCK)
+            launch(_halve, (count * images.count,), *arguments, count, BLOCK=_BLOCK)
     return pyramid
 
 
 def gather_gradients(gradient: Tensor, images: Images) -> Tensor:
-    """The gradient of the images (T, C), given that of their texels and behind them of their coarser levels' (T + N, C),
-    which is used up."""
+    """The gradient of the images (T, C), given that of their texels and behind them of their coarser levels'
+    (T + N, C), which is used up."""
     levels, coarser = gradient[: images.texels], gradient[images.texels :]
     if images.coarser == 0:
         return levels
@@ -60,7 +60,7 @@ def gather_gradients(gradient: Tensor, images: Images) -> Tensor:
         size = images.largest if level == 0 else max(height * width for height, width in sides)
         count = blocks(size * channels, _BLOCK)
         arguments = (levels, coarser, out, channels, level, *images.arguments, count)
-        launch(_gather, (count * images.count,), *arguments, FILTER=images.filter, LEVELS=at_once, BLOCK=_BLOCK)
+        launch(_gather, (count * images.count,), *arguments, LEVELS=at_once, BLOCK=_BLOCK)
     return out
 
 
@@ -73,8 +73,8 @@ def _start(texels, coarser, first, behind, level, height, width, channels):
 
 @triton.jit
 def _share(coarse, fine, size):
-    """How much of texel `fine` of a side of `size` goes into texel `coarse` of one of max(1, size // 2); 0 if one of the
-    two does not exist. An odd side is cut into pieces of 2 + 1 / (size // 2) texels."""
+    """How much of texel `fine` of a side of `size` goes into texel `coarse` of one of max(1, size // 2); 0 if one of
+    the two does not exist. An odd side is cut into pieces of 2 + 1 / (size // 2) texels."""
     half, tap, odd = size >> 1, fine - 2 * coarse, size & 1
     piece = tl.where(tap == 0, half - coarse, tl.where(tap == 1, half, coarse + 1)).to(tl.float32)
     share = tl.where(odd == 1, piece / tl.cast(size, tl.float32), 0.5)
@@ -98,15 +98,13 @@ def _store_tile(to, value, row, column, rows, columns, channels, SIDE: tl.conste
 
 @triton.jit
 def _halve_often(
-    texels, pyramid, channels, level, table, height, width, wrap_u, wrap_v, last, coarser, tiles,
-    FILTER: tl.constexpr, LEVELS: tl.constexpr,
+    texels, pyramid, channels, level, table, height, width, last, coarser, tiles,
+    LEVELS: tl.constexpr,
 ):  # fmt: skip
     """The next LEVELS levels of a tile of `level`, of which 2^LEVELS divides both lengths. From `table` on: see
     image_row; `tiles` programs for each image."""
     image = (tl.program_id(0) // tiles).to(tl.int64)
-    first, height, width, _, _, _, last, behind = image_row(
-        image, table, height, width, wrap_u, wrap_v, last, coarser, FILTER
-    )
+    first, height, width, _, _, _, last, behind = image_row(image, table, height, width, last, coarser, 0, 0, 0)
     start = _start(texels, pyramid, first, behind, level, height, width, channels)
     columns, rows = width >> level, tl.where(last > level, height >> level, 0)
     across = tl.cdiv(columns, _SIDE)
@@ -125,14 +123,12 @@ def _halve_often(
 
 @triton.jit
 def _halve(
-    texels, pyramid, channels, level, table, height, width, wrap_u, wrap_v, last, coarser, count,
-    FILTER: tl.constexpr, BLOCK: tl.constexpr,
+    texels, pyramid, channels, level, table, height, width, last, coarser, count,
+    BLOCK: tl.constexpr,
 ):  # fmt: skip
     """The level after `level`, whatever its lengths; `count` programs for each image, a lane for each number."""
     image = (tl.program_id(0) // count).to(tl.int64)
-    first, height, width, _, _, _, last, behind = image_row(
-        image, table, height, width, wrap_u, wrap_v, last, coarser, FILTER
-    )
+    first, height, width, _, _, _, last, behind = image_row(image, table, height, width, last, coarser, 0, 0, 0)
     start = _start(texels, pyramid, first, behind, level, height, width, channels)
     to = _start(texels, pyramid, first, behind, level + 1, height, width, channels)
     rows, columns = tl.maximum(height >> level, 1), tl.maximum(width >> level, 1)
@@ -155,15 +151,13 @@ def _halve(
 
 @triton.jit
 def _gather(
-    texels, coarser_texels, out, channels, level, table, height, width, wrap_u, wrap_v, last, coarser, count,
-    FILTER: tl.constexpr, LEVELS: tl.constexpr, BLOCK: tl.constexpr,
+    texels, coarser_texels, out, channels, level, table, height, width, last, coarser, count,
+    LEVELS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Gradients of `level` and, of what was made of it, of the next LEVELS levels (0: of one, whatever its lengths),
     added: to `out` for level 0, else in place. `count` programs for each image, a lane for each number."""
     image = (tl.program_id(0) // count).to(tl.int64)
-    first, height, width, _, _, _, last, behind = image_row(
-        image, table, height, width, wrap_u, wrap_v, last, coarser, FILTER
-    )
+    first, height, width, _, _, _, last, behind = image_row(image, table, height, width, last, coarser, 0, 0, 0)
     rows, columns = tl.maximum(height >> level, 1), tl.maximum(width >> level, 1)
     start = _start(texels, coarser_texels, first, behind, level, height, width, channels)
     number = tl.program_id(0) % count * BLOCK + tl.arange(0, BLOCK)
