@@ -63,7 +63,7 @@ def calls(large: bool) -> Iterator[Call]:
     yield Call("kato_visible", "no face", (torch.zeros(1, 0, 3, 3), 2, 3, 0.1, 100.0))
     yield Call("kato_visible", "no image", (torch.zeros(0, 2, 3, 3), 2, 3, 0.1, 100.0))
 
-    scenes = [(5, 8, (512, 512), 1), (7, 1, (1024, 1024), 3)] if large else [(0, 2, (9, 10), 3), (0, 1, (7, 35), 1)]
+    scenes = [(5, 8, (512, 512), 1), (7, 1, (1024, 1024), 3)] if large else [(0, 2, (6, 7), 3), (0, 1, (4, 35), 1)]
     for level, batch, size, channels in scenes:
         screen, faces, face_id, depth, image, grad, *found = frame(level, batch, size, channels)
         name = f"{len(faces)} faces, {channels} channels"
