@@ -8,7 +8,7 @@ from ops_gpu import gpu_kernels
 from torch import Tensor
 
 from repousse.geometry import icosphere, topology, torus
-from repousse.gradients import Antialias, Edge, Estimator
+from repousse.gradients import Antialias, Edge, Estimator, Kato
 from repousse.ops import Fragments, rasterize
 
 pytest.importorskip("triton", reason="needs Triton: pip install triton")
@@ -51,7 +51,7 @@ def shown(estimator: Estimator, fragments: Fragments, device: str) -> list[Tenso
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["batch", "packed"])
-@pytest.mark.parametrize("estimator", [Antialias(), Edge()], ids=["antialias", "edge"])
+@pytest.mark.parametrize("estimator", [Antialias(), Edge(), Kato()], ids=["antialias", "edge", "kato"])
 def test_pictures_and_gradients_are_those_of_the_cpu(estimator: Estimator, packed: bool) -> None:
     """Fails if a list differs, or what is made of it needs tensors on the CPU."""
     positions, faces, ranges = scene(packed)

@@ -2,59 +2,25 @@
 
 On that device every operation says which shapes it returns and computes nothing, so no GPU is needed. Reading a number
 fails there as it would while a CUDA graph is captured. What would copy from the CPU is refused here: on a GPU it waits.
-Lists of places (crossings, intersections) and materials that let light through are left out: how long the lists are and
-how many surfaces there are must be read.
+How long lists of places (crossings, intersections) are must be read: what is made of them is run on lists of eight.
+Materials that let light through are left out, for the number of surfaces must be read, too.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from unattended import unattended
 
 import repousse as rp
 from repousse import losses
+from repousse.gradients import kato, places
 from repousse.shading import Shader
 
 DEVICE, SIZE = "meta", (12, 16)
-
-
-def tensors(*values: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
-
-
-class _Dispatched(TorchDispatchMode):
-    """Refuses operations that mix tensors there and here; numbers and `ranges` may lie on the CPU."""
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = function(*args, **(kwargs or {}))
-        given = tensors(args, kwargs)
-        here = [tensor for tensor in given if tensor.is_cpu]
-        copied = "copy" in function.__name__ or any(tensor.dim() for tensor in here)
-        if here and copied and any(tensor.is_meta for tensor in (*given, *tensors(result))):
-            assert function.namespace == "repousse", f"{function} needs {[tuple(tensor.shape) for tensor in here]}"
-        return result
-
-
-class _Made(TorchFunctionMode):
-    """Refuses to make tensors from lists and numbers there, which copies them."""
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = function(*args, **(kwargs or {}))
-        if function in (torch.tensor, torch.as_tensor, Tensor.new_tensor) and result.is_meta:
-            assert isinstance(args[-1], Tensor), f"{args[-1]} is copied"
-        return result
-
-
-@contextmanager
-def unattended() -> Iterator[None]:
-    with _Dispatched(), _Made():
-        yield
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +100,21 @@ def test_masks(gradient: str) -> None:
         rp.silhouette(MESH.with_positions(empty(42, 3)), CAMERA, SIZE, gradient=gradient).sum().backward()
 
     twice(step)
+
+
+@pytest.mark.parametrize("gradient", ["antialias", "edge", "kato", "kato-released"])
+def test_estimators_on_lists(gradient: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails if what is made of lists of places, once their length is known, needs the CPU."""
+
+    def rows() -> tuple[Tensor, ...]:
+        pixels = torch.zeros(2, 8, dtype=torch.int64, device=DEVICE)
+        pairs = torch.zeros(8, 2, dtype=torch.int32, device=DEVICE)
+        return (*pixels, pairs, torch.rand(8, device=DEVICE), torch.zeros(8, dtype=torch.int8, device=DEVICE))
+
+    for module in (places, kato):
+        monkeypatch.setattr(module, "crossings", lambda *_, **__: rp.Crossings(*rows()))
+    monkeypatch.setattr(places, "intersections", lambda *_, **__: rp.Intersections(*rows()))
+    twice(lambda: draw(gradient=gradient))
 
 
 def test_packed_meshes() -> None:

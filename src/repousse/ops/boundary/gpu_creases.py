@@ -14,6 +14,7 @@ from repousse.ops.boundary.gpu_samples import change
 from repousse.ops.gpu.launch import blocks, launch
 from repousse.ops.gpu.pairs import differ, pairs_of_block, show_two_faces
 from repousse.ops.gpu.queues import places
+from repousse.ops.gpu.ranges import ranges_on
 from repousse.ops.gpu.silhouettes import Silhouettes
 
 _PIXELS = 512
@@ -100,12 +101,11 @@ def _edges_of_images(scene: Scene, ranges: Tensor | None) -> tuple[int, int, Ten
     if ranges is None:
         return edges, len(scene.face_id) * edges, scene.edges
     # An edge belongs to its lowest face, and a face has three.
-    owned = torch.tensor([min(3 * count, edges) for _, count in ranges.tolist()], dtype=torch.int64)
-    starts = owned.cumsum(0) - owned
-    table = torch.cat([ranges.long().cumsum(1), starts[:, None]], 1).to(scene.edges.device, non_blocking=True)
-    first_faces = scene.edge_faces[:, 0].contiguous()
-    table[:, :2] = torch.searchsorted(first_faces, table[:, :2].int().contiguous())
-    return int(owned.max()) if len(owned) else 0, int(owned.sum()), table
+    owned = [min(3 * count, edges) for _, count in ranges.tolist()]
+    faces = ranges_on(scene.edges.device, ranges)
+    found = torch.searchsorted(scene.edge_faces[:, 0].contiguous(), faces.cumsum(1).int())
+    most = (3 * faces[:, 1]).clamp(max=edges)
+    return max(owned, default=0), sum(owned), torch.cat([found, (most.cumsum(0) - most)[:, None]], 1)
 
 
 def _sums(count: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from repousse.ops.gpu.clipping import CLIP_PLANES, cut, is_finite, place, plane_distance
 from repousse.ops.gpu.launch import blocks, launch
 from repousse.ops.gpu.projection import project, snap
+from repousse.ops.gpu.ranges import ranges_on
 
 _EDGES = 512  # asked by one program
 _LIST_PROGRAMS = 1024  # a few for each multiprocessor
@@ -53,8 +54,8 @@ def find_silhouettes(
         owned = [min(3 * count, edges) for _, count in ranges.tolist()]
         most, room = max(owned, default=0), sum(owned)
         bounds = torch.empty((batch, 2), dtype=torch.int64, device=device)
-        moved = ranges.to(device=device, dtype=torch.int64, non_blocking=True)
-        launch(_find_bounds, (blocks(2 * batch, 128),), edge_faces, moved, edges, 2 * batch, bounds, BLOCK=128)
+        faces = ranges_on(device, ranges)
+        launch(_find_bounds, (blocks(2 * batch, 128),), edge_faces, faces, edges, 2 * batch, bounds, BLOCK=128)
     found = Silhouettes(
         torch.empty(room, dtype=torch.int32, device=device),
         torch.empty(room, dtype=torch.int32, device=device),

@@ -4,8 +4,9 @@ import torch
 import triton
 from torch import Tensor
 
-from repousse.core import checks
+from repousse.ops.gpu.indices import check_indices
 from repousse.ops.gpu.launch import blocks, launch
+from repousse.ops.gpu.ranges import ranges_on
 from repousse.ops.gpu.sums import Sum, accumulate
 from repousse.ops.rasterize import arguments
 from repousse.ops.rasterize.gpu_barycentrics import COLUMNS, ROWS, add_gradients, draw_barycentrics
@@ -33,7 +34,7 @@ def nearest_faces(
 
     Working memory: 8 bytes per pixel and layer, and 16 per face and image.
     """
-    checks.check_indices_once(op, "faces", faces, positions.shape[-2], "positions")
+    check_indices(op, "faces", faces, positions.shape[-2], "positions")
     device, vertices, face_count = positions.device, positions.shape[-2], faces.shape[0]
     if ranges is None:
         images, most, room, moved = positions.shape[0], face_count, positions.shape[0] * face_count, faces
@@ -42,7 +43,7 @@ def nearest_faces(
         ranges = arguments.check_ranges(op, ranges, face_count)
         counts = ranges[:, 1].tolist()
         images, most, room = len(counts), max(counts, default=0), sum(counts)
-        moved = ranges.to(device, non_blocking=True)  # so packed meshes cannot be part of a captured graph
+        moved = ranges_on(device, ranges)
         facing = positions.new_zeros((1, face_count), dtype=torch.int8)
     step = images * height * width
     keys = torch.full((count, images, height, width), EMPTY.value, dtype=torch.int64, device=device)

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from repousse.core import checks
+from repousse.ops.gpu.indices import check_indices
 from repousse.ops.gpu.launch import blocks, launch
+from repousse.ops.gpu.ranges import ranges_on
 from repousse.ops.gpu.sums import Sum, accumulate
 from repousse.ops.soft import kernels
 from repousse.ops.soft.gpu_backward import pull
@@ -28,7 +29,7 @@ def soft(
     numbers: list[float],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As `kernels._soft_cpu`; faces that are not finite are not counted."""
-    checks.check_indices_once("soft", "faces", faces, corners.shape[-2], "positions")
+    check_indices("soft", "faces", faces, corners.shape[-2], "positions")
     ranges = kernels.check_spans(ranges, faces, colors)
     results = kernels.soft_shapes(corners, faces, ranges, colors, background, height, width, rules, numbers)
     scene = _scene(corners, faces, ranges, colors, background.shape[0], height, width, rules, numbers)
@@ -96,10 +97,11 @@ def _scene(
         chunk_count, spans = blocks(face_count, FACES.value), faces  # not read
         all_chunks = batch * chunk_count
     else:
-        first, count = ranges.unbind(1)
-        chunks = (count + (FACES.value - 1)) // FACES.value
-        chunk_count, all_chunks = int(chunks.max()) if batch else 0, int(chunks.sum())
-        spans = torch.stack([first, count, chunks.cumsum(0) - chunks], 1).to(faces.device, non_blocking=True)
+        counts = [blocks(count, FACES.value) for count in ranges[:, 1].tolist()]
+        chunk_count, all_chunks = max(counts, default=0), sum(counts)
+        there = ranges_on(faces.device, ranges)
+        chunks = (there[:, 1] + (FACES.value - 1)) // FACES.value
+        spans = torch.cat([there, (chunks.cumsum(0) - chunks)[:, None]], 1)
     boxes = torch.empty((4, all_chunks * FACES.value), dtype=torch.int16, device=faces.device)
     bounds = torch.empty((4, all_chunks), dtype=torch.int16, device=faces.device)
     step, reach = 2.0 / min(height, width), math.sqrt(numbers[1])
