@@ -78,26 +78,23 @@ def sweep_crossings(
     mask = mask & (place + outward >= 0) & (place + outward < places)
     arm_a, arm_b = arms(au, bu, line.to(tl.float64), 2.0 / places.to(tl.float64))
     gap = tl.load(offset + index, mask=mask, other=0.0)
-    crossing = place.to(tl.float64) + gap.to(tl.float64) * outward
 
-    low = tl.where(outward > 0, place + 1, 0)
-    length = tl.where(mask, tl.where(outward > 0, places - low, place), 0)
-    away = (low.to(tl.float64) - crossing).to(tl.float32)
-    first = pixel + (low - place) * step
+    # Both sweeps start at the edge, so that distances are most accurate where they count most.
+    beyond = tl.where(mask, pixel + step * outward, 0)
+    length = tl.where(mask, tl.where(outward > 0, places - 1 - place, place), 0)
     depth = tl.load(surface + pixel, mask=mask, other=0.0)
-    ahead = tl.full([EDGES], 1.0, tl.float32)
     pull_a, pull_b = pull(
         image,
         gradient,
         channels,
         surface,
         depth,
-        first,
-        step,
+        beyond,
+        step * outward,
         pixel,
         length,
-        ahead,
-        away,
+        outward,
+        (1.0 - gap) * outward,
         arm_a,
         arm_b,
         eps,
@@ -106,7 +103,6 @@ def sweep_crossings(
         PIXELS,
     )
     length = tl.where(mask, tl.where(outward > 0, place + 1, places - place), 0)
-    beyond = tl.where(mask, pixel + step * outward, 0)
     more_a, more_b = pull(
         image,
         gradient,
@@ -117,7 +113,7 @@ def sweep_crossings(
         -step * outward,
         beyond,
         length,
-        -ahead * outward,
+        -outward,
         -gap * outward,
         arm_a,
         arm_b,

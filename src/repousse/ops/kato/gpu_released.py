@@ -176,23 +176,22 @@ def sweep(
         inner_pixel = zero + inner * step
         outer_pixel = zero + outer * step
         arm_a, arm_b = arms(au, bu, u, 2.0 / n)
-        ahead = tl.full([EDGES], 1.0, tl.float32)
 
+        # Both sweeps start at the edge, so that distances are most accurate where they count most.
         shown = tl.load(face_id + inner_pixel) == face
-        low = tl.where(outward > 0, outer, 0)
         length = tl.where(mask & shown, tl.where(outward > 0, places - outer, outer + 1), 0)
-        away = (low.to(tl.float64) - crossing).to(tl.float32)
+        away = (outer.to(tl.float64) - crossing).to(tl.float32)
         pull_a, pull_b = pull(
             image,
             gradient,
             channels,
             face_id,
             face,
-            zero + low * step,
-            step,
+            outer_pixel,
+            step * outward,
             inner_pixel,
             length,
-            ahead,
+            outward,
             away,
             arm_a,
             arm_b,
@@ -202,20 +201,21 @@ def sweep(
             PIXELS,
         )
         far = _far_side(au, av, bu, bv, cu, cv, u, outward, places)
-        low = tl.maximum(tl.minimum(inner, far), 0)
-        length = tl.where(mask, tl.minimum(tl.maximum(inner, far), places - 1) - low + 1, 0)
-        away = (low.to(tl.float64) - crossing).to(tl.float32)
+        far = tl.minimum(tl.maximum(far, 0), places - 1)
+        length = tl.where(mask, tl.abs(far - inner) + 1, 0)
+        direction = tl.where(far > inner, 1, -1)
+        away = (inner.to(tl.float64) - crossing).to(tl.float32)
         more_a, more_b = pull(
             image,
             gradient,
             channels,
             face_id,
             face,
-            zero + low * step,
-            step,
+            inner_pixel,
+            step * direction,
             outer_pixel,
             length,
-            ahead,
+            direction,
             away,
             arm_a,
             arm_b,
