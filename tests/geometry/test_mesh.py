@@ -7,7 +7,6 @@ import torch
 
 import repousse.geometry.mesh
 from repousse.geometry import Attribute, Mesh, cube, icosphere, pack, plane, teapot
-from repousse.geometry.checks import _bounds_once
 
 TRIANGLE = torch.eye(3)
 FACE = torch.tensor([[0, 1, 2]])
@@ -20,16 +19,6 @@ def builds(monkeypatch):
     original = repousse.geometry.mesh.topology
     monkeypatch.setattr(repousse.geometry.mesh, "topology", lambda *args: calls.append(args) or original(*args))
     return calls
-
-
-def test_bounds_of_indices_are_found_once():
-    """Breaks if meshes on a GPU wait for it again and again, or a change of their indices is not seen."""
-    index = torch.tensor([3, 1, 2])
-    assert _bounds_once(index) == _bounds_once(index) == (1, 3)
-    index[0] = 7
-    assert _bounds_once(index) == (1, 7)
-    with torch.inference_mode():
-        assert _bounds_once(torch.tensor([4, 5])) == (4, 5)
 
 
 def test_faces_become_contiguous_int32():

@@ -1,7 +1,8 @@
 """Compiles what the calls of one folder of ops launch, for GPUs that need not be there.
 
-Run as a program: `python cross_compile.py rasterize first cuda:80 hip:gfx942`, not with TRITON_INTERPRET. Kernels are not run: what a call computes is garbage. "first": of kernels that are launched with several constants only
-the first variant becomes machine code, the others go as far as Triton's own code, where types are checked; this takes a
+Run as a program: `python cross_compile.py rasterize first cuda:80 hip:gfx942`, not with TRITON_INTERPRET. Kernels
+are not run: what a call computes is garbage. "first": of kernels that are launched with several constants only the
+first variant becomes machine code, the others go as far as Triton's own code, where types are checked; this takes a
 tenth of the time. "every": all become machine code.
 """
 

@@ -1,7 +1,5 @@
 """Crossings on a GPU are those of the CPU, row by row."""
 
-import gc
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,10 +9,9 @@ from ops_scenes import Scene, pack, scenes
 from torch import Tensor
 
 from repousse.geometry import Topology, topology
-from repousse.ops import Crossings, Fragments, borders, crossings, rasterize
+from repousse.ops import Crossings, Fragments, crossings, rasterize
 
 pytest.importorskip("triton", reason="needs Triton: pip install triton")
-from repousse.ops.gpu.ranges import _copies, ranges_on
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # faces that are not finite are reported by a warning
 
@@ -57,32 +54,3 @@ def test_a_long_edge_takes_several_steps() -> None:
     faces = torch.tensor([[0, 1, 2], [1, 3, 2]], dtype=torch.int32)
     found = check(rasterize(positions, faces, (120, 150)), topology(faces))
     assert found.inner.numel() > 400
-
-
-def test_faces_are_compared_once() -> None:
-    """Fails if other faces pass after good ones, or the note about good ones keeps them alive."""
-    faces = torch.tensor([[0, 1, 2]], dtype=torch.int32)
-    same, known = faces.clone(), len(borders._equal)
-    assert borders._equal_once(faces, same) and borders._equal_once(faces, same)
-    assert not borders._equal_once(faces + 1, same)
-    same[0, 0] = 3
-    assert not borders._equal_once(faces, same)
-    same[0, 0] = 0
-    assert borders._equal_once(faces, same) and len(borders._equal) == known + 1
-    del same
-    gc.collect()
-    assert len(borders._equal) == known
-
-
-def test_ranges_are_copied_once() -> None:
-    """Fails if a change of ranges is not seen, they are copied again and again, or the copy keeps them alive."""
-    known, ranges = len(_copies), torch.tensor([[0, 3], [3, 4]], dtype=torch.int32)
-    with gpu_kernels() as name:
-        device = torch.device(name)
-        first = ranges_on(device, ranges)
-        assert first is ranges_on(device, ranges) and first.dtype == torch.int64 and first.tolist() == ranges.tolist()
-        ranges[1, 1] = 2
-        assert ranges_on(device, ranges).tolist() == ranges.tolist() and len(_copies) == known + 1
-    del ranges
-    gc.collect()
-    assert len(_copies) == known

@@ -20,7 +20,7 @@ from repousse.optim import AdamUniform
 
 PACKED = there(rp.pack([rp.icosphere(1), rp.cube()]))
 
-checks.remember_as_good(MESH.faces, 42)  # looked at once, where numbers can be read
+checks._bounds.get(MESH.faces, None, lambda: (0, 41))  # looked at once, where numbers can be read
 
 
 @pytest.fixture(autouse=True)

@@ -2,9 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from repousse.core import native
+from repousse.core.remembered import Remembered
 
 
 def describe(value: object) -> str:
@@ -53,7 +53,7 @@ def same_device(op: str, **tensors: Tensor) -> None:
                 f"{op}: `{first}` is on {tensors[first].device} but `{name}` on {tensor.device}. "
                 "Move all inputs to one device."
             )
-        if tensor.device.type not in ("cpu", "cuda", "meta"):
+        if not (tensor.is_cpu or tensor.is_cuda or tensor.is_meta):
             raise ValueError(
                 f"{op}: `{name}` is on {tensor.device}, but there are kernels for the CPU and for GPUs of NVIDIA and "
                 "AMD only. Move all inputs with .cpu() first."
@@ -78,33 +78,17 @@ def check_indices(op: str, name: str, faces: Tensor, limit: int, holder: str) ->
         raise index_error(op, name, faces, face, limit, holder)
 
 
-# Faces that have been found good: their version then, and the limit that they keep.
-_good: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+_bounds = Remembered()
 
 
-def check_indices_once(op: str, name: str, faces: Tensor, limit: int, holder: str) -> None:
-    """`check_indices` on a GPU, where it waits for the device: done once for each tensor, and again if it changes.
+def bounds(indices: Tensor) -> tuple[int, int]:
+    """The least and the greatest entry of a tensor that is not empty; on a GPU found once for each tensor."""
 
-    While a CUDA graph is captured nothing can be waited for: what was not drawn before is taken to be good.
-    """
-    if known_to_be_good(faces, limit) or (faces.is_cuda and torch.cuda.is_current_stream_capturing()):
-        return
-    check_indices_slowly(op, name, faces, limit, holder)
-    remember_as_good(faces, limit)
+    def find() -> tuple[int, int]:
+        least, greatest = indices.aminmax()
+        return int(least), int(greatest)
 
-
-def known_to_be_good(faces: Tensor, limit: int) -> bool:
-    """Whether `faces` were remembered with this limit, and have not changed."""
-    return _good.get(faces) == _state(faces, limit)
-
-
-def remember_as_good(faces: Tensor, limit: int) -> None:
-    """Remember that all indices of `faces` lie in [0, limit), so that they need not be looked at again."""
-    _good[faces] = _state(faces, limit)
-
-
-def _state(faces: Tensor, limit: int) -> tuple[int | None, int]:
-    return None if faces.is_inference() else faces._version, limit
+    return find() if indices.is_cpu else _bounds.get(indices, None, find)
 
 
 def check_indices_slowly(op: str, name: str, faces: Tensor, limit: int, holder: str) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
-from repousse.core.checks import known_to_be_good, remember_as_good
+from repousse.core.checks import bounds
 from repousse.geometry.material import Material
 
 _MOST_ROWS = 2**31 - 1  # faces are int32
@@ -41,10 +40,7 @@ def checked_faces(owner: str, faces: Tensor, count: int, holder: str) -> Tensor:
         )
     if not len(faces):
         raise ValueError(f"{owner}: `faces` is empty. Give at least one triangle.")
-    # Looking at indices on a GPU waits for it: once for each tensor.
-    if not faces.is_cpu and known_to_be_good(faces, count):
-        return faces.to(torch.int32).contiguous()
-    lowest, highest = (int(bound) for bound in faces.aminmax())
+    lowest, highest = bounds(faces)
     if lowest < 0 or highest >= count:
         bad = (faces < 0) | (faces >= count)
         face = int(bad.any(dim=1).nonzero()[0])
@@ -53,8 +49,6 @@ def checked_faces(owner: str, faces: Tensor, count: int, holder: str) -> Tensor:
             advice = "Indices count from 0; those of OBJ files count from 1."
         index = int(faces[face][bad[face]][0])
         raise IndexError(f"{owner}: `faces` holds index {index} but {holder} (face {face}). {advice}")
-    if not faces.is_cpu:
-        remember_as_good(faces, count)
     return faces.to(torch.int32).contiguous()
 
 
@@ -108,28 +102,8 @@ def checked_material_id(
     if not isinstance(material_id, Tensor) or material_id.is_floating_point() or material_id.shape != faces.shape[:1]:
         got = f"{material_id.dtype} {tuple(material_id.shape)}" if isinstance(material_id, Tensor) else material_id
         raise ValueError(f"{owner}: `material_id` must be an integer tensor ({len(faces)},), one per face, not {got}.")
-    lowest, highest = (_bounds if material_id.is_cpu else _bounds_once)(material_id)
+    lowest, highest = bounds(material_id)
     if lowest < 0 or highest >= len(materials):
         wrong = lowest if lowest < 0 else highest
         raise IndexError(f"{owner}: `material_id` holds {wrong} but there are {len(materials)} materials.")
     return material_id.to(faces.device, torch.int32).contiguous()
-
-
-def _bounds(indices: Tensor) -> tuple[int, int]:
-    """The least and the greatest entry."""
-    lowest, highest = indices.aminmax()
-    return int(lowest), int(highest)
-
-
-# Indices on GPUs whose bounds are known: their version then, and the bounds.
-_known: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-
-
-def _bounds_once(indices: Tensor) -> tuple[int, int]:
-    """`_bounds`, for which a GPU has to be waited for: found once for each tensor, and again if it changes."""
-    version = None if indices.is_inference() else indices._version
-    known = _known.get(indices)
-    if known is None or known[0] != version:
-        known = version, _bounds(indices)
-        _known[indices] = known
-    return known[1]

@@ -2,9 +2,11 @@
 
 import torch
 from torch import Tensor
-from torch.utils.weak import TensorWeakRef, WeakTensorKeyDictionary
+from torch.utils.weak import WeakIdRef
 
+from repousse.core.remembered import Remembered
 from repousse.geometry import Topology
+from repousse.ops.gpu.capture import is_capturing
 from repousse.ops.rasterize import Fragments
 
 Rows = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -22,31 +24,19 @@ def check_topology(caller: str, topology: Topology, fragments: Fragments) -> Non
 
 def check_faces(caller: str, faces: Tensor, rasterized: Tensor) -> None:
     """Raise ValueError if the topology was built from other faces than those drawn."""
-    if faces.data_ptr() == rasterized.data_ptr():
+    if faces.data_ptr() == rasterized.data_ptr() or is_capturing(faces):
         return
-    if not (_equal_once if faces.is_cuda else torch.equal)(faces, rasterized):
+    versions = [None if tensor.is_inference() else tensor._version for tensor in (faces, rasterized)]
+
+    def equal() -> bool:
+        return torch.equal(faces, rasterized)
+
+    # On a GPU comparing waits for it: done once for each pair.
+    if not (equal() if faces.is_cpu else _equal.get(rasterized, (WeakIdRef(faces), versions), equal)):
         raise ValueError(f"{caller}: `topology` was built from other faces than those that were rasterized.")
 
 
-# Drawn faces that have been found equal to others: those, and the versions of both then.
-_equal: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-
-
-def _equal_once(faces: Tensor, rasterized: Tensor) -> bool:
-    """torch.equal, which waits for a GPU: done once for each pair of tensors, and again if one of them changes.
-
-    While a CUDA graph is captured nothing can be waited for: what was not compared before is taken to be equal.
-    """
-    versions = [None if tensor.is_inference() else tensor._version for tensor in (faces, rasterized)]
-    known = _equal.get(rasterized)
-    if known is not None and known[0]() is faces and known[1] == versions:
-        return True
-    if faces.is_cuda and torch.cuda.is_current_stream_capturing():
-        return True
-    if not torch.equal(faces, rasterized):
-        return False
-    _equal[rasterized] = TensorWeakRef(faces), versions
-    return True
+_equal = Remembered()
 
 
 def empty_rows(like: Tensor, count: int) -> Rows:

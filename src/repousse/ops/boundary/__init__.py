@@ -35,7 +35,8 @@ def boundary(topology: Topology, fragments: Fragments, image: Tensor, grad: Tens
 
     Returns float, shaped and typed like `fragments.positions`; that of float64 positions is computed by the slow
     reference. Deterministic on the CPU; on a GPU under `torch.use_deterministic_algorithms(True)`, and all NaN there if
-    outlines cross so many pixels that their pieces exceed 8 per edge (or 4 per pixel) and a million. Not differentiable.
+    outlines cross so many pixels that their pieces exceed 8 per edge (or 4 per pixel) and a million. Not
+    differentiable.
 
     Raises ValueError if `topology` was built from other faces, `image` has other pixels, or `grad` another shape.
     """

@@ -2,10 +2,10 @@
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
-# The version of ranges when they were copied, and the copy.
-_copies: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+from repousse.core.remembered import Remembered
+
+_copies = Remembered()
 
 
 def ranges_on(device: torch.device, ranges: Tensor) -> Tensor:
@@ -13,9 +13,4 @@ def ranges_on(device: torch.device, ranges: Tensor) -> Tensor:
 
     So what draws packed meshes can be captured in a CUDA graph once it has run: nothing is copied any more.
     """
-    state = (None if ranges.is_inference() else ranges._version, device)
-    found = _copies.get(ranges)
-    if found is None or found[0] != state:
-        found = state, ranges.to(device=device, dtype=torch.int64, copy=True)
-        _copies[ranges] = found
-    return found[1]
+    return _copies.get(ranges, device, lambda: ranges.to(device=device, dtype=torch.int64, copy=True))

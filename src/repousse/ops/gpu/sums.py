@@ -15,6 +15,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from repousse.ops.gpu.launch import blocks, launch
+
 ATOMIC = tl.constexpr(0)
 MEASURE = tl.constexpr(1)
 FIXED = tl.constexpr(2)
@@ -52,10 +54,18 @@ def accumulate(like: Sequence[Tensor], run: Callable[[list[Sum], int], None]) ->
     fixed = [torch.zeros_like(total, dtype=torch.int64) for total in totals]
     scales = [torch.ldexp(torch.ones_like(most), power) for most, power in zip(largest, exponents, strict=True)]
     run([Sum(*three) for three in zip(totals, fixed, scales, strict=True)], FIXED.value)
-    return [
-        total + (whole.double() / scale.double()).float()
-        for total, whole, scale in zip(totals, fixed, scales, strict=True)
-    ]
+    for total, whole, scale in zip(totals, fixed, scales, strict=True):
+        launch(_finish, (blocks(total.numel(), 1024),), total, whole, scale, total.numel(), BLOCK=1024)
+    return totals
+
+
+@triton.jit
+def _finish(total, fixed, scale, count, BLOCK: tl.constexpr):
+    """Add the sums in fixed point to those of what is not finite, in place: BLOCK of them per program."""
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < count
+    found = tl.load(fixed + at, mask=mask, other=0).to(tl.float64) / tl.load(scale)
+    tl.store(total + at, tl.load(total + at, mask=mask, other=0.0) + found.to(tl.float32), mask=mask)
 
 
 @triton.jit

@@ -5,6 +5,8 @@ import functools
 import torch
 from torch import Tensor
 
+from repousse.ops.gpu.capture import is_capturing
+
 Rows = tuple[tuple[int, ...], ...]
 
 
@@ -22,6 +24,6 @@ def table(rows: Rows, device: torch.device) -> Tensor:
     A table that is used while a graph is captured is kept for good: whoever replays the graph reads it again.
     """
     found = _made(rows, device)
-    if found.is_cuda and torch.cuda.is_current_stream_capturing():
+    if is_capturing(found):
         _captured.append(found)
     return found

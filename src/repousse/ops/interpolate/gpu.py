@@ -3,7 +3,7 @@
 import triton
 from torch import Tensor
 
-from repousse.core import checks
+from repousse.ops.gpu.indices import check_indices
 from repousse.ops.gpu.launch import blocks, launch
 from repousse.ops.gpu.scatter import LANES, ROWS
 from repousse.ops.gpu.sums import Sum, accumulate
@@ -107,7 +107,7 @@ def interpolate_derivatives_backward(
 def _check(attributes: Tensor, attribute_faces: Tensor, positions: Tensor, faces: Tensor) -> None:
     # `rasterize` has checked faces against positions.
     if attribute_faces.data_ptr() != faces.data_ptr() or attributes.shape[-2] < positions.shape[-2]:
-        checks.check_indices_once("interpolate", "attribute_faces", attribute_faces, attributes.shape[-2], "attributes")
+        check_indices("interpolate", "attribute_faces", attribute_faces, attributes.shape[-2], "attributes")
 
 
 def _rows(rows: Tensor) -> int:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from repousse.core import checks
 from repousse.ops.gpu import sums
+from repousse.ops.gpu.indices import check_indices
 from repousse.ops.gpu.launch import blocks, launch
 from repousse.ops.gpu.worklist import programs, running_sum
 from repousse.ops.kato.gpu_crossings import sweep_crossings
@@ -40,7 +40,7 @@ def kato_visible(corners: Tensor, height: int, width: int, near: float, far: flo
 def kato_released(
     positions_ndc: Tensor, faces: Tensor, face_id: Tensor, image: Tensor, grad: Tensor, eps: float
 ) -> Tensor:
-    checks.check_indices_once("kato", "faces", faces, positions_ndc.shape[-2], "positions_ndc")
+    check_indices("kato", "faces", faces, positions_ndc.shape[-2], "positions_ndc")
     batch, height, width = face_id.shape
     count = batch * faces.shape[0]
     if count == 0 or face_id.numel() == 0:

@@ -4,7 +4,7 @@ import torch
 import triton
 from torch import Tensor
 
-from repousse.core import checks
+from repousse.ops.gpu.indices import check_indices
 from repousse.ops.gpu.launch import blocks, launch
 from repousse.ops.gpu.ranges import ranges_on
 from repousse.ops.gpu.sums import Sum, accumulate
@@ -34,7 +34,7 @@ def nearest_faces(
 
     Working memory: 8 bytes per pixel and layer, and 16 per face and image.
     """
-    checks.check_indices_once(op, "faces", faces, positions.shape[-2], "positions")
+    check_indices(op, "faces", faces, positions.shape[-2], "positions")
     device, vertices, face_count = positions.device, positions.shape[-2], faces.shape[0]
     if ranges is None:
         images, most, room, moved = positions.shape[0], face_count, positions.shape[0] * face_count, faces

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from repousse.core import checks
+from repousse.ops.gpu.indices import check_indices
 from repousse.ops.gpu.launch import blocks, launch
 from repousse.ops.gpu.ranges import ranges_on
 from repousse.ops.gpu.sums import Sum, accumulate
@@ -29,7 +29,7 @@ def soft(
     numbers: list[float],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As `kernels._soft_cpu`; faces that are not finite are not counted."""
-    checks.check_indices_once("soft", "faces", faces, corners.shape[-2], "positions")
+    check_indices("soft", "faces", faces, corners.shape[-2], "positions")
     ranges = kernels.check_spans(ranges, faces, colors)
     results = kernels.soft_shapes(corners, faces, ranges, colors, background, height, width, rules, numbers)
     scene = _scene(corners, faces, ranges, colors, background.shape[0], height, width, rules, numbers)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from repousse.core import checks
+from repousse.ops.gpu.indices import check_indices
 from repousse.ops.gpu.launch import blocks, launch
 from repousse.ops.gpu.worklist import programs, running_sum
 from repousse.ops.voxelize.gpu_lattice import snap
@@ -76,7 +76,7 @@ def _cast_rays(points: Tensor, faces: Tensor, chosen: Tensor, out: Tensor) -> No
 
 def _lattice(positions: Tensor, faces: Tensor) -> Tensor:
     """int32 (B, V, 3): positions in units of 1/4096 cell."""
-    checks.check_indices_once("voxelize", "faces", faces, positions.shape[1], "positions")
+    check_indices("voxelize", "faces", faces, positions.shape[1], "positions")
     if positions.dtype not in (torch.float32, torch.float64):
         positions = positions.float()
     positions = positions.contiguous()

@@ -1,0 +1,9 @@
+"""CUDA graphs."""
+
+import torch
+from torch import Tensor
+
+
+def is_capturing(tensor: Tensor) -> bool:
+    """Whether what is done to a tensor becomes part of a graph, so that nothing can be read or copied from the CPU."""
+    return tensor.is_cuda and torch.cuda.is_current_stream_capturing()
