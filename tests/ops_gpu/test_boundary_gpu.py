@@ -70,6 +70,20 @@ def test_unfriendly_triangles(seed: int) -> None:
     assert_agree(one, by_gpu(one), by_native(one), 1e-5)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "seed", "size"),
+    [
+        (["lattice", "sliver", "sliver", "lattice"], 7, (8, 10)),
+        (["tilted", "copy", "tilted", "sliver"], 21, (7, 9)),
+    ],
+    ids=["surfaces that end before the inner pixel", "common vertices and equal depths"],
+)
+def test_outlines_that_cross(kinds: list[str], seed: int, size: tuple[int, int]) -> None:
+    """Fails if it matters not how deep outlines between an edge and the pixels beside it lie, or whose they are."""
+    one = call("", drawn(*build(kinds, seed, size, shared=True)), 1)
+    assert_agree(one, by_gpu(one), by_native(one), 1e-5)
+
+
 @pytest.mark.parametrize(("rise", "thickness"), [(3.0, 0.4), (0.4, 0.1)], ids=["aliased", "never seen"])
 def test_long_lines(rise: float, thickness: float) -> None:
     """Fails if the parts of a line that many programs look at lose their neighbours, from which they take colours."""
@@ -77,6 +91,18 @@ def test_long_lines(rise: float, thickness: float) -> None:
     expected = by_native(one)
     assert expected[0].any()
     assert_agree(one, by_gpu(one), expected, 1e-5)
+
+
+def test_neighbours_at_equal_distances() -> None:
+    """Fails if, of two parts as far away, another one lends its colour than on the CPU."""
+    step = [[0.0, 2.25], [8, 2.25], [0, 6], [8, 6]]  # its upper edge is cut into eight equal pieces
+    speck = [[4.1, 1.2], [4.9, 1.2], [4.6, 1.95]]  # hides what lies behind the fifth
+    wall = [[-9.0, -9], [30, -9], [-9, 30]]
+    xy = torch.tensor(step + speck + wall) / 4 - 1
+    z = torch.tensor([0.3] * 4 + [0.5] * 3 + [0.7] * 3)
+    faces = torch.tensor([[0, 1, 2], [1, 3, 2], [4, 5, 6], [7, 8, 9]])
+    one = call("", drawn(torch.cat([xy, z[:, None], torch.ones(10, 1)], 1)[None], faces, (8, 8)), 1)
+    assert_agree(one, by_gpu(one), by_native(one), 1e-5)
 
 
 @pytest.mark.parametrize("deterministic", [False, True], ids=["atomics", "deterministic"])
