@@ -25,7 +25,6 @@ def _no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JITFunction, "run", lambda *arguments, **named: None)
     monkeypatch.setattr(checks, "bounds", lambda indices: (0, 0))
     monkeypatch.setattr(launch, "read_count", lambda count: 8)
-    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
 
 
 @pytest.mark.parametrize("deterministic", [False, True], ids=["atomics", "deterministic"])
