@@ -31,7 +31,7 @@ def texture(
     pyramid = build_mipmaps(texels, images) if mipmaps else None
     size, grid, tile = _tiles(uv, channels)
     inputs = (texels, pyramid, uv, which, derivatives, level)
-    launch(look_up, grid, *inputs, out, images.count, *size, *images.arguments, **images.settings, **tile)
+    launch(look_up, grid, *inputs, out, images.number, *size, *images.arguments, **images.settings, **tile)
     return out
 
 
@@ -61,7 +61,7 @@ def texture_backward(
     pyramid = build_mipmaps(texels, images) if mipmaps and coordinates else None
     size, grid, tile = _tiles(uv, channels)
     inputs = (uv, which, derivatives, level, g_out)
-    arguments = (images.texels, images.count, *size, *images.arguments)
+    arguments = (images.texels, images.number, *size, *images.arguments)
 
     def run(sums: list[Sum], mode: int) -> None:
         places = (None, None, None, None) if mode == MEASURE.value else (pyramid, *by_pixel)
