@@ -45,8 +45,8 @@ def _levels(level, pixel, inside, count):
 @triton.jit
 def _level(sizes, level, height, width):
     """First texel, height and width of levels; of the only one if there are no `sizes` (levels, 3)."""
-    none = level - level
-    first, height, width = none, height + none, width + none
+    first = tl.zeros_like(level)
+    height, width = height + first, width + first
     if sizes is not None:
         row = sizes + level * 3
         first = tl.load(row)
