@@ -7,7 +7,7 @@ from torch import Tensor
 
 from repousse.ops.cubemap.gpu_lookup import look_up, look_up_backward
 from repousse.ops.gpu.launch import blocks, launch
-from repousse.ops.gpu.sums import ATOMIC, MEASURE, Sum, accumulate
+from repousse.ops.gpu.sums import ATOMIC, Sum, accumulate
 from repousse.ops.gpu.tables import table
 
 _MOST_LANES = 32
@@ -39,19 +39,19 @@ def surroundings_backward(
     g_out, channels = g_out.contiguous(), texels.shape[-1]
     shared, grid, block = _shared(sizes, cube, direction, level, channels)
     by_pixel = (g_direction if wanted[1] else None, g_level if wanted[2] and level is not None else None)
+    inputs = (texels, shared[0], direction, level, g_out)
+    constants = {**block, "SUM_LANES": max(_padded(channels), 2)}
 
-    def run(sums: list[Sum], mode: int) -> None:
-        gradients = (None, None) if mode == MEASURE.value else by_pixel
-        total = sums[0] if sums else (None, None, None)
-        launch(
-            look_up_backward, grid, texels, shared[0], direction, level, g_out, *gradients, *total, *shared[1:],
-            MODE=mode, SUM_LANES=max(_padded(channels), 2), num_warps=8, **block,
-        )  # fmt: skip
+    # One after the other: together they need so many registers that few programs are under way at once.
+    if wanted[1] or wanted[2]:
+        some = (*inputs, *by_pixel, None, None, None, *shared[1:])
+        launch(look_up_backward, grid, *some, MODE=ATOMIC.value, **constants)
+
+    def add(sums: list[Sum], mode: int) -> None:
+        launch(look_up_backward, grid, *inputs, None, None, *sums[0], *shared[1:], MODE=mode, **constants, num_warps=8)
 
     if wanted[0]:
-        g_texels = accumulate([texels], run)[0]
-    elif wanted[1] or wanted[2]:
-        run([], ATOMIC.value)
+        g_texels = accumulate([texels], add)[0]
     return g_texels, g_direction, g_level
 
 

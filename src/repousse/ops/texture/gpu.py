@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from repousse.ops.gpu.launch import blocks, launch
-from repousse.ops.gpu.sums import ATOMIC, MEASURE, Sum, accumulate
+from repousse.ops.gpu.sums import ATOMIC, Sum, accumulate
 from repousse.ops.texture.gpu_backward import look_up_backward
 from repousse.ops.texture.gpu_images import describe_images
 from repousse.ops.texture.gpu_lookup import look_up
@@ -31,7 +31,7 @@ def texture(
     pyramid = build_mipmaps(texels, images) if mipmaps else None
     size, grid, tile = _tiles(uv, channels)
     inputs = (texels, pyramid, uv, which, derivatives, level)
-    launch(look_up, grid, *inputs, out, images.count, *size, *images.arguments, **images.settings, **tile)
+    launch(look_up, grid, *inputs, out, images.number, *size, *images.arguments, **images.settings, **tile)
     return out
 
 
@@ -57,25 +57,26 @@ def texture_backward(
     mipmaps = derivatives is not None or level is not None
     images = describe_images(layout, mipmaps, uv.device)
     by_pixel = [gradient if gradient.numel() else None for gradient in found[1:]]
-    coordinates = by_pixel != [None] * 3
+    coordinates = any(gradient is not None for gradient in by_pixel)
     pyramid = build_mipmaps(texels, images) if mipmaps and coordinates else None
     size, grid, tile = _tiles(uv, channels)
-    inputs = (uv, which, derivatives, level, g_out)
-    arguments = (images.texels, images.count, *size, *images.arguments)
+    constants = {**images.settings, **tile, "SUM_LANES": max(_padded(channels), 2)}
 
-    def run(sums: list[Sum], mode: int) -> None:
-        places = (None, None, None, None) if mode == MEASURE.value else (pyramid, *by_pixel)
-        total = sums[0] if sums else (None, None, None)
-        launch(
-            look_up_backward, grid, texels, places[0], *inputs, *places[1:], *total, *arguments,
-            **images.settings, MODE=mode, **tile, SUM_LANES=max(_padded(channels), 2), num_warps=8,
-        )  # fmt: skip
+    inputs = (uv, which, derivatives, level, g_out)
+    arguments = (images.texels, images.number, *size, *images.arguments)
+
+    # One after the other: together they need so many registers that few programs are under way at once.
+    if coordinates:
+        some = (texels, pyramid, *inputs, *by_pixel, None, None, None)
+        launch(look_up_backward, grid, *some, *arguments, MODE=ATOMIC.value, **constants)
+
+    def add(sums: list[Sum], mode: int) -> None:
+        some = (texels, None, *inputs, None, None, None, *sums[0])
+        launch(look_up_backward, grid, *some, *arguments, MODE=mode, **constants, num_warps=8)
 
     if wanted[0]:
         everything = texels.new_empty(1).expand(images.texels + images.coarser, channels)  # no memory: for its shape
-        g_texels = gather_gradients(accumulate([everything], run)[0], images)
-    elif coordinates:
-        run([], ATOMIC.value)
+        g_texels = gather_gradients(accumulate([everything], add)[0], images)
     return g_texels, g_uv, g_derivatives, g_level
 
 

@@ -4,14 +4,15 @@ import triton
 import triton.language as tl
 
 from repousse.ops.gpu.texels import mixed, read, scatter
-from repousse.ops.texture.gpu_footprint import footprint, given_level, level_of, taps, tile
+from repousse.ops.texture.gpu_footprint import mip_level, taps, tile
 from repousse.ops.texture.gpu_images import image_row, level_start
 from repousse.ops.texture.gpu_lookup import places, shown_images
 
 
 @triton.jit
-def surface(start, t0, t1, t2, t3, across, up, wide, tall, channel, mask, CHANNELS: tl.constexpr):
-    """The value (pixels, lanes) between four texels of a level, and its change along the image's axes."""
+def surface(start, found, channel, mask, CHANNELS: tl.constexpr):
+    """The value (pixels, lanes) between the four texels that `taps` found, and its change along the image's axes."""
+    t0, t1, t2, t3, across, up, wide, tall = found
     across, up = across[:, None], up[:, None]
     left = read(start, t0, channel, mask, CHANNELS)
     bottom_step = read(start, t1, channel, mask, CHANNELS) - left
@@ -23,18 +24,25 @@ def surface(start, t0, t1, t2, t3, across, up, wide, tall, channel, mask, CHANNE
 
 
 @triton.jit
-def weights(share, across, up):
-    """Of the four texels, of which the level has `share`."""
+def pull_texels(
+    total, fixed, scale, start, found, share, g, wanted, channel,
+    CHANNELS: tl.constexpr, FILTER: tl.constexpr, MODE: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Add gradients `g` to the texels that `taps` found, counted from `start`, of which the level has `share`."""
+    t0, t1, t2, t3, across, up, _, _ = found
     top = share * up
     bottom = share - top
     right, right_top = bottom * across, top * across
-    return bottom - right, right, top - right_top, right_top
+    scatter(
+        total, fixed, scale, start + t0, start + t0, start + t1, start + t2, start + t3,
+        bottom - right, right, top - right_top, right_top, g, wanted, channel, CHANNELS, FILTER != 1, MODE, BLOCK,
+    )  # fmt: skip
 
 
 @triton.jit
 def look_up_backward(
     texels, pyramid, uv, which, derivatives, level, g_out, g_uv, g_derivatives, g_level, total, fixed, scale,
-    texel_count, images, height, width, table, high, wide, last, coarser,
+    texel_count, images, height, width, table, high, wide, last, behind_each,
     FILTER: tl.constexpr, U: tl.constexpr, V: tl.constexpr, MODE: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, CHANNELS: tl.constexpr, LANES: tl.constexpr, SUM_LANES: tl.constexpr,
 ):  # fmt: skip
@@ -47,37 +55,30 @@ def look_up_backward(
     picture, pixel, inside = tile(height, width, ROWS, COLUMNS)
     image, seen = shown_images(which, picture, pixel, inside, images, FILTER)
     first, high, wide, wrap_u, wrap_v, nearest, last, behind = image_row(
-        image, table, high, wide, last, coarser, FILTER, U, V
+        image, table, high, wide, last, behind_each, FILTER, U, V
     )
     u, u_rest, u_slope, v, v_rest, v_slope, found = places(uv, pixel, seen, wrap_u, wrap_v)
     shown = seen & found
-    fine = tl.zeros_like(inside.to(tl.int32))
-    mix = fine.to(tl.float32)
-    slope = mix
-    if derivatives is not None:
-        u_column, u_row, v_column, v_row, by_column, by_row = footprint(derivatives, pixel, seen, high, wide)
-        fine, mix, slope = level_of(by_column, by_row, last)
-    if level is not None:
-        fine, mix, slope = given_level(tl.load(level + pixel, mask=seen, other=0.0), last)
-    t0, t1, t2, t3, across, up, columns, rows = taps(fine, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
-    start = texels + first * CHANNELS
-    sum_start = first + fine.to(tl.int64) * 0
+    fine, mix, slope, u_column, u_row, v_column, v_row, by_column, by_row = mip_level(
+        derivatives, level, pixel, seen, high, wide, last
+    )
+    finer = taps(fine, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
+    coarser = finer
+    start, sum_start = texels + first * CHANNELS, first + fine.to(tl.int64) * 0
+    coarser_start, coarser_sum_start = start, sum_start
     mixes = shown & (mix > 0.0)
+    deep = mixes
+    if g_derivatives is not None or g_level is not None:
+        deep = deep | (shown & (slope > 0.0))
     if derivatives is not None or level is not None:
-        later = level_start(tl.maximum(fine, 1), high, wide)
-        sum_start = tl.where(fine > 0, texel_count + behind + later, first)
         coarse = tl.minimum(fine + 1, tl.maximum(last, 1))
-        c0, c1, c2, c3, c_across, c_up, c_columns, c_rows = taps(
-            coarse, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest
-        )
-        c_later = level_start(coarse, high, wide)
-        c_sum_start = texel_count + behind + c_later
-        deep = mixes
-        if g_derivatives is not None or g_level is not None:
-            deep = deep | (shown & (slope > 0.0))
+        coarser = taps(coarse, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
+        at_fine = behind + level_start(tl.maximum(fine, 1), high, wide)
+        at_coarse = behind + level_start(coarse, high, wide)
+        sum_start, coarser_sum_start = tl.where(fine > 0, texel_count + at_fine, first), texel_count + at_coarse
         if pyramid is not None:
-            start = tl.where(fine > 0, pyramid + (behind + later) * CHANNELS, start)
-            c_start = pyramid + (behind + c_later) * CHANNELS
+            start = tl.where(fine > 0, pyramid + at_fine * CHANNELS, start)
+            coarser_start = pyramid + at_coarse * CHANNELS
     by_u = tl.zeros((ROWS * COLUMNS, LANES), tl.float32)
     by_v, by_level = by_u, by_u
     if g_uv is not None or g_derivatives is not None or g_level is not None:
@@ -85,14 +86,14 @@ def look_up_backward(
             channel = begin + tl.arange(0, LANES)[None, :]
             mask = shown[:, None] & (channel < CHANNELS)
             g = tl.load(g_out + (pixel * CHANNELS)[:, None] + channel, mask=mask, other=0.0)
-            value, u_step, v_step = surface(start, t0, t1, t2, t3, across, up, columns, rows, channel, mask, CHANNELS)
+            value, u_step, v_step = surface(start, finer, channel, mask, CHANNELS)
             if pyramid is not None:
-                c_value, c_u_step, c_v_step = surface(
-                    c_start, c0, c1, c2, c3, c_across, c_up, c_columns, c_rows, channel, mask & deep[:, None], CHANNELS
+                other, other_u_step, other_v_step = surface(
+                    coarser_start, coarser, channel, mask & deep[:, None], CHANNELS
                 )
-                by_level += g * tl.where(deep[:, None], c_value - value, 0.0)
-                u_step = tl.where(mixes[:, None], mixed(u_step, c_u_step, mix[:, None]), u_step)
-                v_step = tl.where(mixes[:, None], mixed(v_step, c_v_step, mix[:, None]), v_step)
+                by_level += g * tl.where(deep[:, None], other - value, 0.0)
+                u_step = tl.where(mixes[:, None], mixed(u_step, other_u_step, mix[:, None]), u_step)
+                v_step = tl.where(mixes[:, None], mixed(v_step, other_v_step, mix[:, None]), v_step)
             by_u += g * u_step
             by_v += g * v_step
     if total is not None:
@@ -101,17 +102,14 @@ def look_up_backward(
             mask = shown[:, None] & (channel < CHANNELS)
             g = tl.load(g_out + (pixel * CHANNELS)[:, None] + channel, mask=mask, other=0.0)
             pulls = tl.max((g != 0.0).to(tl.int32), 1) > 0
-            w0, w1, w2, w3 = weights(1.0 - mix, across, up)
-            scatter(
-                total, fixed, scale, sum_start + t0, sum_start + t0, sum_start + t1, sum_start + t2, sum_start + t3,
-                w0, w1, w2, w3, g, pulls, channel, CHANNELS, FILTER != 1, MODE, ROWS * COLUMNS,
+            pull_texels(
+                total, fixed, scale, sum_start, finer, 1.0 - mix, g, pulls, channel,
+                CHANNELS, FILTER, MODE, ROWS * COLUMNS,
             )  # fmt: skip
             if derivatives is not None or level is not None:
-                w0, w1, w2, w3 = weights(mix, c_across, c_up)
-                scatter(
-                    total, fixed, scale, c_sum_start + c0, c_sum_start + c0, c_sum_start + c1, c_sum_start + c2,
-                    c_sum_start + c3, w0, w1, w2, w3, g, pulls & mixes, channel, CHANNELS, FILTER != 1, MODE,
-                    ROWS * COLUMNS,
+                pull_texels(
+                    total, fixed, scale, coarser_sum_start, coarser, mix, g, pulls & mixes, channel,
+                    CHANNELS, FILTER, MODE, ROWS * COLUMNS,
                 )  # fmt: skip
     filtered = shown & (nearest == 0)
     if g_uv is not None:

@@ -111,7 +111,7 @@ def between_levels(level, inside, last):
 
 
 @triton.jit
-def given_level(level, last):
+def _given_level(level, last):
     """`between_levels` of a level that was asked for; NaN is level 0."""
     most = tl.cast(last, tl.float32)
     known = tl.where(level == level, level, 0.0)
@@ -120,7 +120,7 @@ def given_level(level, last):
 
 
 @triton.jit
-def footprint(derivatives, pixel, inside, height, width):
+def _footprint(derivatives, pixel, inside, height, width):
     """The sides of pixels' footprints in texels of level 0 (u by column, u by row, v by column, v by row; NaN counts as
     0), and the squared lengths of its two axes."""
     wide, tall = tl.cast(width, tl.float32), tl.cast(height, tl.float32)
@@ -139,9 +139,24 @@ def footprint(derivatives, pixel, inside, height, width):
 
 
 @triton.jit
-def level_of(by_column, by_row, last):
+def _level_of(by_column, by_row, last):
     """`between_levels` of a footprint: log2 of its longer side."""
     square = tl.maximum(by_column, by_row)
     most = ((2 * last + 127 + tl.zeros_like(square).to(tl.int32)) << 23).to(tl.float32, bitcast=True)  # 4^last
     inside = (square >= 1.0) & (square <= most)
     return between_levels(0.5 * log2(tl.minimum(tl.maximum(square, 1.0), most)), inside, last)
+
+
+@triton.jit
+def mip_level(derivatives, level, pixel, seen, height, width, last):
+    """`between_levels` of pixels, by their derivatives, by a given level or, if both are None, level 0; and what
+    `_footprint` says of the derivatives."""
+    none = tl.where(seen, 0.0, 0.0)
+    fine, mix, slope = none.to(tl.int32), none, none
+    u_column, u_row, v_column, v_row, by_column, by_row = none, none, none, none, none, none
+    if derivatives is not None:
+        u_column, u_row, v_column, v_row, by_column, by_row = _footprint(derivatives, pixel, seen, height, width)
+        fine, mix, slope = _level_of(by_column, by_row, last)
+    if level is not None:
+        fine, mix, slope = _given_level(tl.load(level + pixel, mask=seen, other=0.0), last)
+    return fine, mix, slope, u_column, u_row, v_column, v_row, by_column, by_row

@@ -21,7 +21,7 @@ class Images(NamedTuple):
     that kernels need no table of levels. That takes at most half of the image's texels instead of a third.
     """
 
-    count: int
+    number: int
     arguments: tuple[Any, ...]  # table, height, width, last level, texels of the coarser levels
     settings: dict[str, int]  # FILTER, and how all of them wrap along U and V
     texels: int  # of all images

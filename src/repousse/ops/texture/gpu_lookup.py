@@ -4,7 +4,7 @@ import triton
 import triton.language as tl
 
 from repousse.ops.gpu.texels import mixed, read
-from repousse.ops.texture.gpu_footprint import footprint, given_level, level_of, taps, tile, wrapped
+from repousse.ops.texture.gpu_footprint import mip_level, taps, tile, wrapped
 from repousse.ops.texture.gpu_images import image_row, level_start
 
 
@@ -35,17 +35,18 @@ def places(uv, pixel, seen, wrap_u, wrap_v):
 
 
 @triton.jit
-def bilinear(start, t0, t1, t2, t3, across, up, channel, mask, CHANNELS: tl.constexpr):
-    """The value (pixels, lanes) between four texels."""
-    across, up = across[:, None], up[:, None]
+def bilinear(start, found, channel, mask, CHANNELS: tl.constexpr):
+    """The value (pixels, lanes) between the four texels that `taps` found."""
+    t0, t1, t2, t3, across, up, _, _ = found
+    across = across[:, None]
     bottom = mixed(read(start, t0, channel, mask, CHANNELS), read(start, t1, channel, mask, CHANNELS), across)
     top = mixed(read(start, t2, channel, mask, CHANNELS), read(start, t3, channel, mask, CHANNELS), across)
-    return mixed(bottom, top, up)
+    return mixed(bottom, top, up[:, None])
 
 
 @triton.jit
 def look_up(
-    texels, pyramid, uv, which, derivatives, level, out, images, height, width, table, high, wide, last, coarser,
+    texels, pyramid, uv, which, derivatives, level, out, images, height, width, table, high, wide, last, behind_each,
     FILTER: tl.constexpr, U: tl.constexpr, V: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, CHANNELS: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
@@ -57,39 +58,33 @@ def look_up(
     picture, pixel, inside = tile(height, width, ROWS, COLUMNS)
     image, seen = shown_images(which, picture, pixel, inside, images, FILTER)
     first, high, wide, wrap_u, wrap_v, nearest, last, behind = image_row(
-        image, table, high, wide, last, coarser, FILTER, U, V
+        image, table, high, wide, last, behind_each, FILTER, U, V
     )
     u, u_rest, _, v, v_rest, _, found = places(uv, pixel, seen, wrap_u, wrap_v)
-    fine = tl.zeros_like(inside.to(tl.int32))
-    mix = fine.to(tl.float32)
-    if derivatives is not None:
-        _, _, _, _, by_column, by_row = footprint(derivatives, pixel, seen, high, wide)
-        fine, mix, _ = level_of(by_column, by_row, last)
-    if level is not None:
-        fine, mix, _ = given_level(tl.load(level + pixel, mask=seen, other=0.0), last)
-    t0, t1, t2, t3, across, up, _, _ = taps(fine, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
+    fine, mix, _, _, _, _, _, _, _ = mip_level(derivatives, level, pixel, seen, high, wide, last)
+    finer = taps(fine, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
     start = texels + first * CHANNELS
+    coarser_start, coarser = start, finer
     shown = seen & found
     if pyramid is not None:
         levels = pyramid + behind * CHANNELS
-        later = tl.maximum(fine, 1)
-        start = tl.where(fine > 0, levels + level_start(later, high, wide) * CHANNELS, start)
+        start = tl.where(fine > 0, levels + level_start(tl.maximum(fine, 1), high, wide) * CHANNELS, start)
         coarse = tl.minimum(fine + 1, tl.maximum(last, 1))
-        c0, c1, c2, c3, c_across, c_up, _, _ = taps(coarse, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
-        c_start = levels + level_start(coarse, high, wide) * CHANNELS
+        coarser = taps(coarse, high, wide, wrap_u, wrap_v, nearest, u, u_rest, v, v_rest)
+        coarser_start = levels + level_start(coarse, high, wide) * CHANNELS
     for begin in tl.static_range(0, CHANNELS, LANES):
         channel = begin + tl.arange(0, LANES)[None, :]
         mask = shown[:, None] & (channel < CHANNELS)
         if FILTER == 1:
-            value = read(start, t0, channel, mask, CHANNELS)
+            value = read(start, finer[0], channel, mask, CHANNELS)
         else:
-            value = bilinear(start, t0, t1, t2, t3, across, up, channel, mask, CHANNELS)
+            value = bilinear(start, finer, channel, mask, CHANNELS)
             if FILTER == 2:  # the same texel four times, which need not be finite
                 alone = mask & (nearest == 1)[:, None]
-                value = tl.where(alone, read(start, t0, channel, alone, CHANNELS), value)
+                value = tl.where(alone, read(start, finer[0], channel, alone, CHANNELS), value)
             if pyramid is not None:
                 deep = mask & (mix > 0.0)[:, None]
-                other = bilinear(c_start, c0, c1, c2, c3, c_across, c_up, channel, deep, CHANNELS)
+                other = bilinear(coarser_start, coarser, channel, deep, CHANNELS)
                 value = tl.where(deep, mixed(value, other, mix[:, None]), value)
         lost = tl.where(seen, float("nan"), 0.0)
         value = tl.where(shown[:, None], value, lost[:, None])

@@ -40,11 +40,11 @@ def build_mipmaps(texels: Tensor, images: Images) -> Tensor:
         arguments = (texels, pyramid, channels, level, *images.arguments)
         if at_once:
             count = max(blocks(height, _SIDE.value) * blocks(width, _SIDE.value) for height, width in sides)
-            launch(_halve_often, (count * images.count,), *arguments, count, LEVELS=at_once)
+            launch(_halve_often, (count * images.number,), *arguments, count, LEVELS=at_once)
         else:
             size = max(max(1, height // 2) * max(1, width // 2) for height, width in sides)
             count = blocks(size * channels, _BLOCK)
-            launch(_halve, (count * images.count,), *arguments, count, BLOCK=_BLOCK)
+            launch(_halve, (count * images.number,), *arguments, count, BLOCK=_BLOCK)
     return pyramid
 
 
@@ -60,7 +60,7 @@ def gather_gradients(gradient: Tensor, images: Images) -> Tensor:
         size = images.largest if level == 0 else max(height * width for height, width in sides)
         count = blocks(size * channels, _BLOCK)
         arguments = (levels, coarser, out, channels, level, *images.arguments, count)
-        launch(_gather, (count * images.count,), *arguments, LEVELS=at_once, BLOCK=_BLOCK)
+        launch(_gather, (count * images.number,), *arguments, LEVELS=at_once, BLOCK=_BLOCK)
     return out
 
 
