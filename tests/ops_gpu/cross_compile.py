@@ -114,9 +114,8 @@ def main(folder: str, variants: str, targets: list[str]) -> None:
             torch.use_deterministic_algorithms(deterministic)
             library.gpu_kernel(call.op)(*call.arguments)
             torch.use_deterministic_algorithms(False)
-    print(
-        f"{len(compiler.done)} variants of {', '.join(sorted(kernel.__name__ for kernel in set(compiler.done.values())))}"
-    )
+    names = sorted(kernel.__name__ for kernel in set(compiler.done.values()))
+    print(f"{len(compiler.done)} variants of {', '.join(names)}")
 
 
 if __name__ == "__main__":
