@@ -15,6 +15,7 @@ from repousse import geometry, losses, metrics
 from repousse.compat import neural_renderer as nr
 from repousse.core import checks
 from repousse.geometry.nearest import _by_comparing_all, nearest
+from repousse.geometry.sampling import _chosen_faces
 from repousse.ops import voxelize
 from repousse.optim import AdamUniform
 
@@ -139,3 +140,19 @@ def test_a_gradient_that_is_not_finite_elsewhere() -> None:
             optimiser.step()
         results.append(parameter.detach().clone())
     torch.testing.assert_close(results[1], results[0])
+
+
+def test_faces_drawn_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails if a GPU draws other faces, or adds up floats, which it may not do under deterministic algorithms."""
+
+    def whole(areas: Tensor, dim: int) -> Tensor:
+        assert not areas.is_floating_point()
+        return areas.as_subclass(Tensor).cumsum(dim).as_subclass(Elsewhere)
+
+    monkeypatch.setattr(Elsewhere, "cumsum", whole, raising=False)
+    generator = torch.Generator().manual_seed(0)
+    areas = torch.rand(40, dtype=torch.float64, generator=generator)
+    areas[[0, 7, 29, 39]] = 0
+    draws = torch.rand(2, 500, dtype=torch.float64, generator=generator)
+    runs = [(0, 30), (30, 10)]
+    assert torch.equal(_chosen_faces(areas.as_subclass(Elsewhere), runs, draws), _chosen_faces(areas, runs, draws))
