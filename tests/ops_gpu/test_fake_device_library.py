@@ -19,6 +19,9 @@ from repousse.geometry.sampling import _chosen_faces
 from repousse.ops import voxelize
 from repousse.optim import AdamUniform
 
+points, wireframe = (importlib.import_module(f"repousse.shading.{name}") for name in ("points", "wireframe"))
+tangents = importlib.import_module("repousse.render.tangents")
+
 PACKED = there(rp.pack([rp.icosphere(1), rp.cube()]))
 
 checks._bounds.get(MESH.faces, None, lambda: (0, 41))  # looked at once, where numbers can be read
@@ -156,3 +159,26 @@ def test_faces_drawn_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     draws = torch.rand(2, 500, dtype=torch.float64, generator=generator)
     runs = [(0, 30), (30, 10)]
     assert torch.equal(_chosen_faces(areas.as_subclass(Elsewhere), runs, draws), _chosen_faces(areas, runs, draws))
+
+
+def test_indices_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails if a picture makes new tensors of indices, which a GPU has to be waited for to check."""
+    seen: list[Tensor] = []
+
+    def note(values: Tensor, faces: Tensor, *args: Any, **kwargs: Any) -> Any:
+        seen.append(faces)
+        return rp.interpolate(values, faces, *args, **kwargs)
+
+    for module in (points, wireframe):
+        monkeypatch.setattr(module, "interpolate", note)
+    fragments = rp.rasterize(empty(1, 42, 4).detach(), MESH.faces, (4, 4))
+    shown = points.Points(*[empty(1, 4, 4, 3)] * 3, mesh=MESH, fragments=fragments)
+    mesh = MESH.with_attribute("uv", empty(42, 2).detach())
+    monkeypatch.setattr(tangents, "_distinct", lambda *_: (torch.zeros(80, 3, dtype=torch.int64, device=DEVICE), 42))
+    for _ in range(2):
+        assert shown.face_normal.shape == wireframe.wireframe(shown, (), base=lambda given, lights: given.color).shape
+        seen.append(tangents.tangents(mesh)[1])
+    assert [faces.dtype for faces in seen] == [torch.int32] * len(seen)
+    half = len(seen) // 2
+    assert half >= 3
+    assert all(first is second for first, second in zip(seen[:half], seen[half:], strict=True))
