@@ -72,6 +72,7 @@ def test_it_would_be_noticed() -> None:
             lambda: number.new_tensor(2.0),
             lambda: torch.cat([here, number[None]]),
             lambda: torch.rand(3, device=DEVICE)[torch.tensor([0, 1])],
+            lambda: number[None].__setitem__(torch.zeros(1, dtype=torch.int64, device=DEVICE), 1.0),
         ):
             with pytest.raises((AssertionError, RuntimeError)):
                 step()

@@ -15,8 +15,12 @@ from repousse import geometry, losses, metrics
 from repousse.compat import neural_renderer as nr
 from repousse.core import checks
 from repousse.geometry.nearest import _by_comparing_all, nearest
+from repousse.geometry.sampling import _chosen_faces
 from repousse.ops import voxelize
 from repousse.optim import AdamUniform
+
+points, wireframe = (importlib.import_module(f"repousse.shading.{name}") for name in ("points", "wireframe"))
+tangents = importlib.import_module("repousse.render.tangents")
 
 PACKED = there(rp.pack([rp.icosphere(1), rp.cube()]))
 
@@ -125,17 +129,57 @@ class Elsewhere(Tensor):
     is_cpu: Any = False
 
 
-def test_a_gradient_that_is_not_finite_elsewhere() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_a_gradient_that_is_not_finite_elsewhere(dtype: torch.dtype) -> None:
     """Fails if AdamUniform steps in another way on a GPU, or a bad gradient moves or spoils anything there."""
     results = []
     for kind in (Tensor, Elsewhere):
-        parameter = torch.tensor([[1.0, 2, 3]]).requires_grad_()
+        parameter = torch.tensor([[1.0, 2, 3]], dtype=dtype).requires_grad_()
         optimiser = AdamUniform([parameter], lr=0.1)
         for slope in (2.0, -1.0, float("nan"), 0.5):
-            parameter.grad = torch.tensor([[slope, 1, 0]]).as_subclass(kind)
+            parameter.grad = torch.tensor([[slope, 1, 0]], dtype=dtype).as_subclass(kind)
             if kind is Tensor and slope != slope:
                 optimiser.state[parameter]["step"] += 1
                 continue
             optimiser.step()
         results.append(parameter.detach().clone())
-    torch.testing.assert_close(results[1], results[0])
+    torch.testing.assert_close(results[1], results[0], rtol=8 * torch.finfo(dtype).eps, atol=0)
+
+
+def test_faces_drawn_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails if a GPU draws other faces, or adds up floats, which it may not do under deterministic algorithms."""
+
+    def whole(areas: Tensor, dim: int) -> Tensor:
+        assert not areas.is_floating_point()
+        return areas.as_subclass(Tensor).cumsum(dim).as_subclass(Elsewhere)
+
+    monkeypatch.setattr(Elsewhere, "cumsum", whole, raising=False)
+    generator = torch.Generator().manual_seed(0)
+    areas = torch.rand(40, dtype=torch.float64, generator=generator)
+    areas[[0, 7, 29, 39]] = 0
+    draws = torch.rand(2, 500, dtype=torch.float64, generator=generator)
+    runs = [(0, 30), (30, 10)]
+    assert torch.equal(_chosen_faces(areas.as_subclass(Elsewhere), runs, draws), _chosen_faces(areas, runs, draws))
+
+
+def test_indices_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails if a picture makes new tensors of indices, which a GPU has to be waited for to check."""
+    seen: list[Tensor] = []
+
+    def note(values: Tensor, faces: Tensor, *args: Any, **kwargs: Any) -> Any:
+        seen.append(faces)
+        return rp.interpolate(values, faces, *args, **kwargs)
+
+    for module in (points, wireframe):
+        monkeypatch.setattr(module, "interpolate", note)
+    fragments = rp.rasterize(empty(1, 42, 4).detach(), MESH.faces, (4, 4))
+    shown = points.Points(*[empty(1, 4, 4, 3)] * 3, mesh=MESH, fragments=fragments)
+    mesh = MESH.with_attribute("uv", empty(42, 2).detach())
+    monkeypatch.setattr(tangents, "_distinct", lambda *_: (torch.zeros(80, 3, dtype=torch.int64, device=DEVICE), 42))
+    for _ in range(2):
+        assert shown.face_normal.shape == wireframe.wireframe(shown, (), base=lambda given, lights: given.color).shape
+        seen.append(tangents.tangents(mesh)[1])
+    assert [faces.dtype for faces in seen] == [torch.int32] * len(seen)
+    half = len(seen) // 2
+    assert half >= 3
+    assert all(first is second for first, second in zip(seen[:half], seen[half:], strict=True))

@@ -29,12 +29,14 @@ class _Dispatched(TorchDispatchMode):
 
 
 class _Made(TorchFunctionMode):
-    """Refuses to make tensors from lists and numbers there, which copies them."""
+    """Refuses to make tensors from lists and numbers there, and to put numbers at indices, which copies them."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
         if function in (torch.tensor, torch.as_tensor, Tensor.new_tensor) and result.is_meta:
             assert isinstance(args[-1], Tensor), f"{args[-1]} is copied"
+        if function is Tensor.__setitem__ and args[0].is_meta and not isinstance(args[2], Tensor):
+            assert not any(index.dtype != torch.bool for index in tensors(args[1])), f"{args[2]} is copied"
         return result
 
 

@@ -76,16 +76,25 @@ def _areas(points: Tensor, faces: Tensor) -> Tensor:
     return torch.linalg.cross(b - a, c - a).norm(dim=1) / 2
 
 
+def _running_sum(areas: Tensor) -> Tensor:
+    """The areas' running sum, on a GPU in whole parts of some 2^62: there that of floats is not the same in every run,
+    nor always rising, and `torch.use_deterministic_algorithms` refuses it."""
+    if areas.is_cpu:
+        return areas.cumsum(0)
+    return (areas * (2**62 / len(areas) / areas.max())).long().cumsum(0)
+
+
 def _chosen_faces(areas: Tensor, runs: Sequence[tuple[int, int]], draws: Tensor) -> Tensor:
     """int64 (B, N): faces drawn by area from each run of `number` faces from `first` on; draws (B, N) in [0, 1)."""
     chosen = []
     for mesh, (first, number) in enumerate(runs):
-        upto = areas[first : first + number].cumsum(0)
+        upto = _running_sum(areas[first : first + number])
         total = upto[-1]
         if total.is_cpu and not 0 < float(total) < math.inf:
             trouble = "has no area" if float(total) == 0 else "has positions that are not finite"
             raise ValueError(f"sample_surface: mesh {mesh} of the batch {trouble}, so there is nothing to sample.")
         # The first face that reaches beyond the draw: never one without area, unless rounding leads past the end.
         last = torch.searchsorted(upto, total).clamp(max=number - 1)
-        chosen.append(first + torch.searchsorted(upto, draws[mesh] * total, right=True).clamp(max=last))
+        draw = (draws[mesh] * total).to(upto.dtype)
+        chosen.append(first + torch.searchsorted(upto, draw, right=True).clamp(max=last))
     return torch.stack(chosen)

@@ -148,7 +148,7 @@ def _batch(mesh: Mesh) -> int:
 def _owners(mesh: Mesh) -> Tensor:
     """int64 (V): which of the packed meshes each vertex belongs to."""
     assert mesh.vertex_ranges is not None
-    firsts = mesh.vertex_ranges[:, 0].contiguous().to(mesh.faces.device)
+    firsts = mesh.vertex_ranges[:, 0].contiguous().to(mesh.faces.device, non_blocking=True)
     vertices = torch.arange(mesh.positions.shape[-2], device=firsts.device)
     return torch.searchsorted(firsts, vertices, right=True) - 1
 

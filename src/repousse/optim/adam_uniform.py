@@ -73,6 +73,7 @@ class AdamUniform(Optimizer):
         if not gradient.is_cpu:  # a gradient that is not finite takes no part
             good = gradient.isfinite().all()
             gradient = torch.where(good, gradient, 0)
+            good = good.to(torch.promote_types(gradient.dtype, torch.float32))  # a bool would make it float32
             first_share, second_share, step = good * first_share, good * second_share, good * step
         first = state["exp_avg"].lerp_(gradient, first_share)
         second = state["exp_avg_sq"].lerp_(gradient.square(), second_share)

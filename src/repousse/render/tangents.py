@@ -2,7 +2,9 @@
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdRef
 
+from repousse.core.remembered import Remembered
 from repousse.geometry import Attribute, Mesh
 
 
@@ -35,9 +37,27 @@ def tangents(mesh: Mesh) -> tuple[Tensor, Tensor]:
     return sums, vertices
 
 
-@torch.no_grad()
 def _vertices(faces: Tensor, uv: Attribute) -> tuple[Tensor, int]:
-    """int64 (F, 3), equal where position and uv are, and how many there are.
+    """int (F, 3), equal where position and uv are, and how many there are. On a GPU found once for each mesh: that
+    waits for it."""
+
+    def find() -> tuple[Tensor, int]:
+        vertices, count = _distinct(faces, uv)
+        return vertices.int(), count  # as kernels read them, or they were converted and checked in every picture
+
+    if faces.is_cpu:
+        return _distinct(faces, uv)
+    versions = [None if tensor.is_inference() else tensor._version for tensor in (faces, uv.faces)]
+    return _found.get(uv.values, (WeakIdRef(faces), WeakIdRef(uv.faces), versions), find)
+
+
+_found = Remembered()
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def _distinct(faces: Tensor, uv: Attribute) -> tuple[Tensor, int]:
+    """What `_vertices` returns, int64.
 
     Rows of uv do not tell: files use one row for many positions, and several rows may hold the same uv.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import torch
@@ -89,9 +90,18 @@ Shader = Callable[[Points, "Sequence[Light]"], Tensor]
 def face_normals_seen(mesh: Mesh, fragments: Fragments, backend: Literal["native", "reference"]) -> Tensor:
     """float (B, H, W, 3): outward unit normal of the face at each sample, 0 where there is none. Differentiable."""
     normals = face_normals(mesh.positions, mesh.faces)
-    each = torch.arange(len(mesh.faces), dtype=torch.int32, device=mesh.faces.device)
     # Three equal corners: a gather whose gradient is summed by the native kernel, much faster than indexing.
-    return interpolate(normals, each[:, None].expand(-1, 3).contiguous(), fragments, backend=backend)
+    own = (_own_rows if mesh.faces.is_cpu else _kept_own_rows)(len(mesh.faces), mesh.faces.device)
+    return interpolate(normals, own, fragments, backend=backend)
+
+
+def _own_rows(count: int, device: torch.device) -> Tensor:
+    """int32 (count, 3): the number of each face at its three corners."""
+    return torch.arange(count, dtype=torch.int32, device=device)[:, None].expand(-1, 3).contiguous()
+
+
+# On a GPU, which has to be waited for to check a new tensor of indices.
+_kept_own_rows = lru_cache(maxsize=4)(torch.inference_mode(False)(_own_rows))
 
 
 def side_seen(fragments: Fragments, dtype: torch.dtype) -> Tensor:

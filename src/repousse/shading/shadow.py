@@ -150,7 +150,7 @@ def _views(light: Directional | PointLight, mesh: Mesh, size: int, softness: int
 def _bounds(mesh: Mesh, positions: Tensor) -> tuple[Tensor, Tensor]:
     """Lowest and highest corner (N, 3) of the boxes around the faces' vertices; 0 if there are none."""
     used = torch.zeros(positions.shape[-2], dtype=torch.bool, device=positions.device)
-    used[mesh.faces.long().flatten()] = True
+    used.index_fill_(0, mesh.faces.long().flatten(), True)  # assigning a number would copy it to a GPU
     good = (used & positions.isfinite().all(-1))[..., None]
     ends = torch.where(good, positions, torch.inf), torch.where(good, positions, -torch.inf)
     if mesh.vertex_ranges is None:
@@ -188,7 +188,8 @@ def _depth_map(mesh: Mesh, views: _Views, k: int, size: int) -> Tensor:
     if mesh.vertex_ranges is None:
         seen = (positions - origin) @ axes.mT
     else:
-        owner = torch.arange(len(mesh.vertex_ranges)).repeat_interleave(mesh.vertex_ranges[:, 1]).to(origin.device)
+        owner = torch.arange(len(mesh.vertex_ranges)).repeat_interleave(mesh.vertex_ranges[:, 1])
+        owner = owner.to(origin.device, non_blocking=True)
         owner = owner if len(origin) > 1 else torch.zeros_like(owner)
         seen = torch.einsum("vij,vj->vi", axes[owner], positions - origin[owner, 0])
         half, far = half[owner, 0], far[owner, 0]

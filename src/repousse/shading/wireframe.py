@@ -1,5 +1,7 @@
 """Drawing the edges of the faces."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -27,11 +29,9 @@ def wireframe(
         raise ValueError("wireframe: this shader needs `mesh` and `fragments`. Use it in render().")
     with torch.no_grad():
         mesh = points.mesh
-        each = torch.arange(3, dtype=torch.int32, device=mesh.faces.device)
+        each = (_same_rows if mesh.faces.is_cpu else _kept_same_rows)(len(mesh.faces), mesh.faces.device)
         corners = torch.eye(3, dtype=mesh.positions.dtype, device=mesh.positions.device)
-        weights, slopes = interpolate(
-            corners, each.expand(len(mesh.faces), 3).contiguous(), points.fragments, derivatives=True
-        )
+        weights, slopes = interpolate(corners, each, points.fragments, derivatives=True)
         # The weight of a corner is its height above the opposite edge; over its slope, in samples.
         slope = slopes.norm(dim=-1)
         distance = (weights / slope).amin(-1, keepdim=True)
@@ -41,3 +41,12 @@ def wireframe(
         strength = torch.where(points.covered, strength, 0)
     between = base(points, as_lights(lights))
     return torch.lerp(between, like(color, points.position).expand_as(between), strength.to(between.dtype))
+
+
+def _same_rows(count: int, device: torch.device) -> Tensor:
+    """int32 (count, 3): 0, 1, 2 for each face."""
+    return torch.arange(3, dtype=torch.int32, device=device).expand(count, 3).contiguous()
+
+
+# On a GPU, which has to be waited for to check a new tensor of indices.
+_kept_same_rows = lru_cache(maxsize=4)(torch.inference_mode(False)(_same_rows))
