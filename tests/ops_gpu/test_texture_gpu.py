@@ -57,6 +57,20 @@ def test_values_and_gradients(kinds: list[Any], mode: str, channels: int, seed: 
         torch.testing.assert_close(have, want, rtol=0, atol=1e-5 * max(1.0, float(want.abs().max())))
 
 
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_crowds_at_borders(wrap: Any) -> None:
+    """Fails if pixels whose gradients are summed before they are added have only the first of four texels in common:
+    on both sides of a border texel's middle."""
+    generator = torch.Generator().manual_seed(1)
+    image = torch.rand(8, 8, 1, generator=generator)
+    uv = torch.rand(1, 16, 16, 2, generator=generator) / 8
+    expected = with_gradients([image], {"uv": uv}, {"wrap": wrap}, "cpu")
+    with gpu_kernels() as device:
+        found = with_gradients([image], {"uv": uv}, {"wrap": wrap}, device)
+    for have, want in zip(found, expected, strict=True):
+        torch.testing.assert_close(have, want, rtol=0, atol=1e-5 * max(1.0, float(want.abs().max())))
+
+
 def test_images_that_do_not_exist() -> None:
     """Fails if a wrong `which` reads other memory: on a GPU it cannot raise, and shows nothing."""
     image = torch.rand(2, 3, 3)
