@@ -110,6 +110,7 @@ def draw(keys, pixel, z, face, hit, step, count, LAYERED: tl.constexpr):
     """
     key = ((z.to(tl.int32, bitcast=True) & 0x7FFFFFFF).to(tl.int64) << 32) | face
     if LAYERED:
+        step = tl.cast(step, tl.int64)  # all layers together may have more than 2^31 pixels
         # Keys only fall, so one that was read too early at most asks for work that is in vain.
         last = tl.load(keys + (count - 1) * step + pixel, mask=hit, other=0)
         hit = hit & (key < last)
