@@ -14,6 +14,7 @@ from repousse.ops import texture
 from repousse.ops.texture.layout import FILTERS, WRAPS
 
 pytest.importorskip("triton", reason="needs Triton: pip install triton")
+from repousse.ops.texture.gpu import _tiles
 from repousse.ops.texture.gpu_images import describe_images
 
 SHAPE = (1, 9, 16)
@@ -78,6 +79,14 @@ def test_images_that_do_not_exist() -> None:
     with gpu_kernels() as device:
         found = texture([image.to(device)], torch.rand(1, 2, 3, 2).to(device), which=which.to(device)).cpu()
     assert torch.equal((found != 0).any(-1), which == 0)
+
+
+def test_many_rows() -> None:
+    """Fails if pictures of more rows, like samples along many rays, ask for a larger grid than there can be."""
+    for height in (8, 4 * 65535, 4 * 65535 + 1, 1_000_000):
+        for channels in (1, 3, 32):
+            _, grid, _ = _tiles(torch.empty(1).expand(2, height, 32, 2), channels)
+            assert grid[1] <= 65535
 
 
 def test_levels_do_not_overlap() -> None:
