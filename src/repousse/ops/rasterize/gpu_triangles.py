@@ -10,6 +10,8 @@ import triton.language as tl
 SMALL = tl.constexpr(64 << 8)  # int32 edge functions are exact up to here
 FAR = tl.constexpr(2.0)  # beyond every depth
 EMPTY = tl.constexpr(2**63 - 1)  # the key of a pixel without a face: its low half, as int32, is -1
+# Kernels are not compiled anew when one of these happens to be 1 or divisible by 16: they change from mesh to mesh.
+SIZES = ("vertices", "stride", "face_count", "blocks_per_image", "room", "shift", "step")
 
 
 @triton.jit
