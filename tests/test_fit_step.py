@@ -20,16 +20,16 @@ VIEWS = 4
 class Fit(nn.Module):
     """A sphere whose vertices, texture and light are sought: from cameras and pictures to a loss."""
 
-    def __init__(self, estimator: str = "boundary") -> None:
+    def __init__(self, estimator: str = "boundary", device: str = "cpu") -> None:
         super().__init__()
-        sphere = rp.icosphere(2)
+        sphere = rp.icosphere(2).to(device)
         generator = torch.Generator().manual_seed(0)
-        uv = torch.rand(len(sphere.positions), 2, generator=generator)
+        uv = torch.rand(len(sphere.positions), 2, generator=generator).to(device)
         self.mesh = sphere.with_attribute("uv", uv)
         self.mesh.topology  # noqa: B018  computed once, outside of graphs
         self.positions = nn.Parameter(sphere.positions.clone())
-        self.image = nn.Parameter(torch.rand(8, 8, 3, generator=generator))
-        self.light = nn.Parameter(torch.rand(9, 3, generator=generator))
+        self.image = nn.Parameter(torch.rand(8, 8, 3, generator=generator).to(device))
+        self.light = nn.Parameter(torch.rand(9, 3, generator=generator).to(device))
         self.estimator = estimator
 
     def forward(self, camera: rp.Camera, target: Tensor) -> Tensor:

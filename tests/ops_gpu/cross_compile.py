@@ -7,6 +7,7 @@ tenth of the time. "every": all become machine code.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class Compiler:
     def __init__(self, every: bool, targets: list[str]) -> None:
         self.every = every
         self.targets = {name: target(name) for name in targets}
-        self.done: dict[tuple[Any, ...], str] = {}
+        self.done: dict[tuple[Any, ...], Callable[..., Any]] = {}  # a variant: its kernel
 
     def run(self, kernel: JITFunction, *arguments: Any, grid: Any, warmup: bool, **named: Any) -> None:
         options = {name: named.pop(name) for name in _OPTIONS if name in named}
@@ -85,21 +86,19 @@ class Compiler:
         key = (kernel.fn, *signature.items(), *constants.items(), *options.items())
         if key in self.done:
             return
-        complete = self.every or kernel.fn.__name__ not in self.done.values()
-        if complete:
-            self.check_ones(kernel, values, signature, constants, options)
+        complete = self.every or kernel.fn not in self.done.values()
+        self.done[key] = kernel.fn
+        if not complete:  # types are the same for all targets
+            return check_types(ASTSource(kernel, signature, constants), next(iter(self.targets.values())), options)
+        self.check_ones(kernel, values, signature, constants, options)
         for name, gpu in self.targets.items():
             source = ASTSource(kernel, signature, constants, attributes(kernel, values, signature, gpu))
-            if not complete:
-                check_types(source, gpu, options)
-                continue
             compiled = triton.compile(source, target=gpu, options=options)
             assembly = compiled.asm.get("ptx", "")
             for approximate in (".ftz", "fma.rn.f32", "fma.rn.f64"):
                 # These would make results differ from those of the CPU.
                 if approximate in assembly:
                     raise AssertionError(f"{kernel.fn.__name__} for {name} contains {approximate}")
-        self.done[key] = kernel.fn.__name__
 
     def check_ones(
         self,
@@ -132,7 +131,8 @@ def main(folder: str, variants: str, targets: list[str]) -> None:
             torch.use_deterministic_algorithms(deterministic)
             library.gpu_kernel(call.op)(*call.arguments)
             torch.use_deterministic_algorithms(False)
-    print(f"{len(compiler.done)} kernels: {', '.join(sorted(set(compiler.done.values())))}")
+    names = sorted(kernel.__name__ for kernel in set(compiler.done.values()))
+    print(f"{len(compiler.done)} variants of {', '.join(names)}")
 
 
 if __name__ == "__main__":
