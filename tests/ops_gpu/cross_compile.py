@@ -42,6 +42,23 @@ def type_of(value: Any) -> str:
     return "fp32" if isinstance(value, float) else "constexpr"
 
 
+def attributes(
+    kernel: JITFunction, values: dict[str, Any], signature: dict[str, str], gpu: GPUTarget
+) -> dict[tuple[int], Any]:
+    """What a launch tells the compiler of addresses and numbers: whether 16 divides them, and that tensors are small.
+
+    That decides how wide memory is read and added to.
+    """
+    backend, found = make_backend(gpu), {}
+    for index, parameter in enumerate(kernel.params):
+        value = values[parameter.name]
+        if signature[parameter.name] == "constexpr" or isinstance(value, float) or parameter.do_not_specialize:
+            continue
+        of = backend.get_tensor_specialization if isinstance(value, Tensor) else backend.get_int_specialization
+        found[(index,)] = backend.parse_attr(of(value, align=True))
+    return found
+
+
 def check_types(source: ASTSource, gpu: GPUTarget, options: dict[str, Any]) -> None:
     """Only the first step of compiling."""
     backend, context = make_backend(gpu), ir.context()
@@ -75,7 +92,7 @@ class Compiler:
             return check_types(ASTSource(kernel, signature, constants), next(iter(self.targets.values())), options)
         self.check_ones(kernel, values, signature, constants, options)
         for name, gpu in self.targets.items():
-            source = ASTSource(kernel, signature, constants)
+            source = ASTSource(kernel, signature, constants, attributes(kernel, values, signature, gpu))
             compiled = triton.compile(source, target=gpu, options=options)
             assembly = compiled.asm.get("ptx", "")
             for approximate in (".ftz", "fma.rn.f32", "fma.rn.f64"):

@@ -27,15 +27,16 @@ def _no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "read_count", lambda count: 8)
 
 
+@pytest.mark.parametrize("ranges", [torch.int32, torch.int64], ids=["int32", "int64"])
 @pytest.mark.parametrize("deterministic", [False, True], ids=["atomics", "deterministic"])
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_nothing_is_read_or_copied(folder: str, deterministic: bool) -> None:
+def test_nothing_is_read_or_copied(folder: str, deterministic: bool, ranges: torch.dtype) -> None:
     """Fails if the host code of a GPU kernel waits for the device, or uses tensors on the CPU."""
     found = []
     for call in calls(folder):
         names = [argument.name for argument in library.schema_of(call.op).arguments]
         arguments: list[Any] = [
-            value.to("meta") if isinstance(value, Tensor) and name != "ranges" else value
+            value.to(ranges if name == "ranges" else "meta") if isinstance(value, Tensor) else value
             for name, value in zip(names, call.arguments, strict=True)
         ]
         kernel = library.gpu_kernel(call.op)

@@ -107,6 +107,16 @@ def test_other_ids_on_the_same_fragments() -> None:
     assert_same([with_face_id(expected, expected.face_id.flip(-1))], [found])
 
 
+@needs_device
+def test_ids_that_do_not_exist() -> None:
+    """Breaks if `with_face_id` hands on what it has not checked: other ops would read beyond the faces."""
+    positions, faces, size = build(["large"] * 2, 3, (9, 9))
+    with gpu_kernels() as device:
+        found = rasterize(positions.to(device), faces.to(device), size)
+        wrong = torch.where(found.face_id == 1, 2**31 - 1, -7)
+        assert (with_face_id(found, wrong).face_id == -1).all()
+
+
 @pytest.mark.parametrize("kinds", [["large", "small", "tilted"], ["near", "large", "near"]])
 def test_derivatives(kinds: list[str]) -> None:
     """Breaks if autograd is not given the kernel's derivative, or that of whole or clipped faces is wrong."""

@@ -14,6 +14,7 @@ from repousse.ops import texture
 from repousse.ops.texture.layout import FILTERS, WRAPS
 
 pytest.importorskip("triton", reason="needs Triton: pip install triton")
+from repousse.ops.texture.gpu import _tiles
 from repousse.ops.texture.gpu_images import describe_images
 
 SHAPE = (1, 9, 16)
@@ -57,6 +58,20 @@ def test_values_and_gradients(kinds: list[Any], mode: str, channels: int, seed: 
         torch.testing.assert_close(have, want, rtol=0, atol=1e-5 * max(1.0, float(want.abs().max())))
 
 
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_crowds_at_borders(wrap: Any) -> None:
+    """Fails if pixels whose gradients are summed before they are added have only the first of four texels in common:
+    on both sides of a border texel's middle."""
+    generator = torch.Generator().manual_seed(1)
+    image = torch.rand(8, 8, 1, generator=generator)
+    uv = torch.rand(1, 16, 16, 2, generator=generator) / 8
+    expected = with_gradients([image], {"uv": uv}, {"wrap": wrap}, "cpu")
+    with gpu_kernels() as device:
+        found = with_gradients([image], {"uv": uv}, {"wrap": wrap}, device)
+    for have, want in zip(found, expected, strict=True):
+        torch.testing.assert_close(have, want, rtol=0, atol=1e-5 * max(1.0, float(want.abs().max())))
+
+
 def test_images_that_do_not_exist() -> None:
     """Fails if a wrong `which` reads other memory: on a GPU it cannot raise, and shows nothing."""
     image = torch.rand(2, 3, 3)
@@ -64,6 +79,14 @@ def test_images_that_do_not_exist() -> None:
     with gpu_kernels() as device:
         found = texture([image.to(device)], torch.rand(1, 2, 3, 2).to(device), which=which.to(device)).cpu()
     assert torch.equal((found != 0).any(-1), which == 0)
+
+
+def test_many_rows() -> None:
+    """Fails if pictures of more rows, like samples along many rays, ask for a larger grid than there can be."""
+    for height in (8, 4 * 65535, 4 * 65535 + 1, 1_000_000):
+        for channels in (1, 3, 32):
+            _, grid, _ = _tiles(torch.empty(1).expand(2, height, 32, 2), channels)
+            assert grid[1] <= 65535
 
 
 def test_levels_do_not_overlap() -> None:

@@ -67,7 +67,8 @@ def load_piece(extents, places, piece, mask):
     return begin, end, tl.load(places + 2 * at, mask=mask, other=-1)
 
 
-@triton.jit
+# Triton's compiler for AMD makes buffers of small tensors, where it knows no exchange: it is not told of `first`.
+@triton.jit(do_not_specialize=("first",))
 def _link(ids, places, total, room, pixels, first, following, BLOCK: tl.constexpr):
     """A lane puts one piece before the others of its pixel."""
     start, end = share_of_list(count_of(total, room), BLOCK)

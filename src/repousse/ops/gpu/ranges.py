@@ -4,13 +4,20 @@ import torch
 from torch import Tensor
 
 from repousse.core.remembered import Remembered
+from repousse.ops.gpu.capture import is_capturing
 
 _copies = Remembered()
+_captured: list[Tensor] = []
 
 
 def ranges_on(device: torch.device, ranges: Tensor) -> Tensor:
     """int64 (B, 2): `ranges` on a device. Copied once for each tensor, and again if it changes.
 
-    So what draws packed meshes can be captured in a CUDA graph once it has run: nothing is copied any more.
+    So what draws packed meshes can be captured in a CUDA graph once it has run: nothing is copied any more. A copy that
+    is used while a graph is captured is kept for good: whoever replays the graph reads it again, even if `ranges` is
+    gone by then.
     """
-    return _copies.get(ranges, device, lambda: ranges.to(device=device, dtype=torch.int64, copy=True))
+    found = _copies.get(ranges, device, lambda: ranges.contiguous().to(device=device, dtype=torch.int64, copy=True))
+    if is_capturing(found):
+        _captured.append(found)
+    return found

@@ -52,7 +52,8 @@ def accumulate(like: Sequence[Tensor], run: Callable[[list[Sum], int], None]) ->
     # Powers of two, so that scaling rounds nothing. frexp: M < 2^exponent.
     exponents = [(_BITS - torch.frexp(most).exponent).clamp(-126, 126) for most in largest]
     fixed = [torch.zeros_like(total, dtype=torch.int64) for total in totals]
-    scales = [torch.ldexp(torch.ones_like(most), power) for most, power in zip(largest, exponents, strict=True)]
+    # Put together from bits, since powers that a GPU computes are not exact.
+    scales = [((power + 127) << 23).view(torch.float32) for power in exponents]
     run([Sum(*three) for three in zip(totals, fixed, scales, strict=True)], FIXED.value)
     for total, whole, scale in zip(totals, fixed, scales, strict=True):
         launch(_finish, (blocks(total.numel(), 1024),), total, whole, scale, total.numel(), BLOCK=1024)

@@ -124,6 +124,8 @@ def with_face_id(
     elif backend == "native":
         positions = checks.as_float32("with_face_id", "fragments.positions", positions)
         bary, depth = _barycentrics_of(positions, faces, face_id)
+        if not face_id.is_cpu:  # there they have been checked
+            face_id = torch.where((face_id >= 0) & (face_id < faces.shape[0]), face_id, -1)
     else:
         raise ValueError(f'with_face_id: `backend` must be "native" or "reference", got {backend!r}.')
     return fragments._replace(face_id=face_id, bary=bary, depth=depth)

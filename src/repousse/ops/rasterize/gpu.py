@@ -40,7 +40,7 @@ def nearest_faces(
         images, most, room, moved = positions.shape[0], face_count, positions.shape[0] * face_count, faces
         facing = positions.new_empty((images, face_count), dtype=torch.int8)
     else:
-        ranges = arguments.check_ranges(op, ranges, face_count)
+        arguments.check_ranges(op, ranges, face_count)
         counts = ranges[:, 1].tolist()
         images, most, room = len(counts), max(counts, default=0), sum(counts)
         moved = ranges_on(device, ranges)

@@ -19,13 +19,14 @@ from repousse.ops.gpu.weights import (
     weighted_sum,
     weights,
 )
+from repousse.ops.rasterize.gpu_triangles import SIZES
 
 ROWS = tl.constexpr(8)
 COLUMNS = tl.constexpr(32)
 PIXELS = tl.constexpr(256)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES)
 def draw_barycentrics(
     positions,
     faces,
@@ -78,7 +79,7 @@ def draw_barycentrics(
     tl.store(bary + 2 * pixel[:, None] + tl.arange(0, 2)[None, :], tl.join(b0, b1), mask=inside[:, None])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES)
 def add_gradients(
     positions,
     faces,

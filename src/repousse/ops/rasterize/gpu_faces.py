@@ -15,6 +15,7 @@ from repousse.ops.gpu.projection import snap
 from repousse.ops.gpu.queues import places
 from repousse.ops.gpu.vertices import load_face
 from repousse.ops.rasterize.gpu_triangles import (
+    SIZES,
     SMALL,
     area_of,
     covers,
@@ -30,7 +31,7 @@ from repousse.ops.rasterize.gpu_triangles import (
 _TINY = tl.constexpr(16)  # pixels of a box that the face's own lane goes through, while the other lanes wait
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES)
 def draw_faces(
     positions,
     faces,
@@ -116,7 +117,7 @@ def draw_faces(
             right = tl.where(right == columns, 0, right)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES)
 def draw_boxes(
     positions,
     faces,

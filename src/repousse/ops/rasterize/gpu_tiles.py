@@ -10,12 +10,12 @@ import triton.language as tl
 
 from repousse.ops.gpu.clipping import SLOTS, clip_polygons, place
 from repousse.ops.gpu.projection import project, snap
-from repousse.ops.rasterize.gpu_triangles import FAR, area_of, covers, depth_at, draw, edges_at, plane_of
+from repousse.ops.rasterize.gpu_triangles import FAR, SIZES, area_of, covers, depth_at, draw, edges_at, plane_of
 
 TILE = tl.constexpr(32)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES)
 def list_faces(
     positions,
     faces,
@@ -61,7 +61,7 @@ def list_faces(
         start += tl.num_programs(0) * FACES
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES)
 def draw_tiles(
     positions,
     faces,

@@ -10,6 +10,8 @@ import triton.language as tl
 SMALL = tl.constexpr(64 << 8)  # int32 edge functions are exact up to here
 FAR = tl.constexpr(2.0)  # beyond every depth
 EMPTY = tl.constexpr(2**63 - 1)  # the key of a pixel without a face: its low half, as int32, is -1
+# Kernels are not compiled anew when one of these happens to be 1 or divisible by 16: they change from mesh to mesh.
+SIZES = ("vertices", "stride", "face_count", "blocks_per_image", "room", "shift", "step")
 
 
 @triton.jit
@@ -110,6 +112,7 @@ def draw(keys, pixel, z, face, hit, step, count, LAYERED: tl.constexpr):
     """
     key = ((z.to(tl.int32, bitcast=True) & 0x7FFFFFFF).to(tl.int64) << 32) | face
     if LAYERED:
+        step = tl.cast(step, tl.int64)  # all layers together may have more than 2^31 pixels
         # Keys only fall, so one that was read too early at most asks for work that is in vain.
         last = tl.load(keys + (count - 1) * step + pixel, mask=hit, other=0)
         hit = hit & (key < last)

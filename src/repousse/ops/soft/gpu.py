@@ -30,7 +30,7 @@ def soft(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As `kernels._soft_cpu`; faces that are not finite are not counted."""
     check_indices("soft", "faces", faces, corners.shape[-2], "positions")
-    ranges = kernels.check_spans(ranges, faces, colors)
+    kernels.check_spans(ranges, faces, colors)
     results = kernels.soft_shapes(corners, faces, ranges, colors, background, height, width, rules, numbers)
     scene = _scene(corners, faces, ranges, colors, background.shape[0], height, width, rules, numbers)
     arguments = *scene.tensors, background, *results, *scene.sizes, *numbers
@@ -53,7 +53,7 @@ def soft_backward(
     colors_wanted: bool,
 ) -> tuple[Tensor, Tensor]:
     """As `kernels._soft_backward_cpu`."""
-    ranges = kernels.check_spans(ranges, faces, colors)
+    kernels.check_spans(ranges, faces, colors)
     batch, height, width, _ = image.shape
     scene = _scene(corners, faces, ranges, colors, batch, height, width, rules, numbers)
     pictures = image, memory, shown, g_image.contiguous()

@@ -87,7 +87,8 @@ def _tiles(uv: Tensor, channels: int) -> tuple[tuple[int, int], tuple[int, int],
     though: of three channels, a lane reads one after the other.
     """
     batch, height, width = uv.shape[:3]
-    if height < 8 or width < 16:  # tiles would be empty for the most part; rows of pixels do as well
+    # Tiles would be empty for the most part, or too many for the grid's second axis; rows of pixels do as well.
+    if height < 8 or width < 16 or height > 4 * 65535:
         height, width = 1, height * width
     lanes = 1 if channels == 3 else _padded(channels)
     pixels = max(min(1024 // lanes, 256), 32)

@@ -33,8 +33,10 @@ def pull_texels(
     top = share * up
     bottom = share - top
     right, right_top = bottom * across, top * across
+    # At a border that does not repeat, the neighbour may be the texel itself.
+    place = 4 * (start + t0) + 2 * (t1 == t0).to(tl.int32) + (t2 == t0).to(tl.int32)
     scatter(
-        total, fixed, scale, start + t0, start + t0, start + t1, start + t2, start + t3,
+        total, fixed, scale, place, start + t0, start + t1, start + t2, start + t3,
         bottom - right, right, top - right_top, right_top, g, wanted, channel, CHANNELS, FILTER != 1, MODE, BLOCK,
     )  # fmt: skip
 

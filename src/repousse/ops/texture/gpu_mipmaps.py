@@ -37,7 +37,7 @@ def build_mipmaps(texels: Tensor, images: Images) -> Tensor:
     channels = texels.shape[1]
     pyramid = texels.new_empty((images.coarser, channels))
     for level, at_once, sides in _steps(images):
-        arguments = (texels, pyramid, channels, level, *images.arguments)
+        arguments = (pyramid if level else texels, pyramid, channels, level, *images.arguments)
         if at_once:
             count = max(blocks(height, _SIDE.value) * blocks(width, _SIDE.value) for height, width in sides)
             launch(_halve_often, (count * images.number,), *arguments, count, LEVELS=at_once)
@@ -59,16 +59,19 @@ def gather_gradients(gradient: Tensor, images: Images) -> Tensor:
     for level, at_once, sides in reversed(list(_steps(images))):
         size = images.largest if level == 0 else max(height * width for height, width in sides)
         count = blocks(size * channels, _BLOCK)
-        arguments = (levels, coarser, out, channels, level, *images.arguments, count)
+        pointers = (coarser, coarser, coarser) if level else (levels, coarser, out)
+        arguments = (*pointers, channels, level, *images.arguments, count)
         launch(_gather, (count * images.number,), *arguments, LEVELS=at_once, BLOCK=_BLOCK)
     return out
 
 
 @triton.jit
-def _start(texels, coarser, first, behind, level, height, width, channels):
-    """Where a level begins."""
-    later = coarser + (behind + level_start(tl.maximum(level, 1), height, width)) * channels
-    return tl.where(level > 0, later, texels + first * channels)
+def _start(first, behind, level, height, width, channels):
+    """Where a level begins: level 0 among the images, the others among the coarser levels. (Of two pointers Triton's
+    compiler for AMD cannot choose one, so the host does.)
+    """
+    later = behind + level_start(tl.maximum(level, 1), height, width)
+    return tl.where(level > 0, later, first) * channels
 
 
 @triton.jit
@@ -98,14 +101,14 @@ def _store_tile(to, value, row, column, rows, columns, channels, SIDE: tl.conste
 
 @triton.jit
 def _halve_often(
-    texels, pyramid, channels, level, table, height, width, last, coarser, tiles,
+    source, pyramid, channels, level, table, height, width, last, coarser, tiles,
     LEVELS: tl.constexpr,
 ):  # fmt: skip
     """The next LEVELS levels of a tile of `level`, of which 2^LEVELS divides both lengths. From `table` on: see
-    image_row; `tiles` programs for each image."""
+    image_row; `source`: what holds `level`; `tiles` programs for each image."""
     image = (tl.program_id(0) // tiles).to(tl.int64)
     first, height, width, _, _, _, last, behind = image_row(image, table, height, width, last, coarser, 0, 0, 0)
-    start = _start(texels, pyramid, first, behind, level, height, width, channels)
+    start = source + _start(first, behind, level, height, width, channels)
     columns, rows = width >> level, tl.where(last > level, height >> level, 0)
     across = tl.cdiv(columns, _SIDE)
     row, column = tl.program_id(0) % tiles // across, tl.program_id(0) % tiles % across
@@ -116,21 +119,22 @@ def _halve_often(
         value = tl.load(at, mask=(r < rows) & (c < columns), other=0.0)
         for step in tl.static_range(1, LEVELS + 1):
             value = _two_by_two(value, _SIDE >> step)
-            to = _start(texels, pyramid, first, behind, level + step, height, width, channels) + channel
+            to = pyramid + _start(first, behind, level + step, height, width, channels) + channel
             _store_tile(to, value, row, column, rows >> step, columns >> step, channels, _SIDE >> step)
         channel += 1
 
 
 @triton.jit
 def _halve(
-    texels, pyramid, channels, level, table, height, width, last, coarser, count,
+    source, pyramid, channels, level, table, height, width, last, coarser, count,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """The level after `level`, whatever its lengths; `count` programs for each image, a lane for each number."""
+    """The level after `level`, whatever its lengths; `source`: what holds `level`; `count` programs for each image,
+    a lane for each number."""
     image = (tl.program_id(0) // count).to(tl.int64)
     first, height, width, _, _, _, last, behind = image_row(image, table, height, width, last, coarser, 0, 0, 0)
-    start = _start(texels, pyramid, first, behind, level, height, width, channels)
-    to = _start(texels, pyramid, first, behind, level + 1, height, width, channels)
+    start = source + _start(first, behind, level, height, width, channels)
+    to = pyramid + _start(first, behind, level + 1, height, width, channels)
     rows, columns = tl.maximum(height >> level, 1), tl.maximum(width >> level, 1)
     across, down = tl.maximum(columns >> 1, 1), tl.where(last > level, tl.maximum(rows >> 1, 1), 0)
     number = tl.program_id(0) % count * BLOCK + tl.arange(0, BLOCK)
@@ -151,27 +155,27 @@ def _halve(
 
 @triton.jit
 def _gather(
-    texels, coarser_texels, out, channels, level, table, height, width, last, coarser, count,
+    source, coarser_levels, out, channels, level, table, height, width, last, coarser, count,
     LEVELS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Gradients of `level` and, of what was made of it, of the next LEVELS levels (0: of one, whatever its lengths),
-    added: to `out` for level 0, else in place. `count` programs for each image, a lane for each number."""
+    added, from `source` to `out`: for level > 0 in place. `count` programs for each image, a lane for each number."""
     image = (tl.program_id(0) // count).to(tl.int64)
     first, height, width, _, _, _, last, behind = image_row(image, table, height, width, last, coarser, 0, 0, 0)
     rows, columns = tl.maximum(height >> level, 1), tl.maximum(width >> level, 1)
-    start = _start(texels, coarser_texels, first, behind, level, height, width, channels)
+    start = _start(first, behind, level, height, width, channels)
     number = tl.program_id(0) % count * BLOCK + tl.arange(0, BLOCK)
     texel, channel = number // channels, number % channels
     row, column = texel // columns, texel % columns
     inside = row < tl.where(last >= level, rows, 0)
-    total = tl.load(start + number, mask=inside, other=0.0)
+    total = tl.load(source + start + number, mask=inside, other=0.0)
     deep = row < tl.where(last > level, rows, 0)
     for step in tl.static_range(1, LEVELS + 1):
-        above = _start(texels, coarser_texels, first, behind, level + step, height, width, channels)
-        at = above + ((row >> step) * (columns >> step) + (column >> step)) * channels + channel
+        above = _start(first, behind, level + step, height, width, channels)
+        at = coarser_levels + above + ((row >> step) * (columns >> step) + (column >> step)) * channels + channel
         total += tl.load(at, mask=deep, other=0.0) * (0.25**step)
     if LEVELS == 0:
-        above = _start(texels, coarser_texels, first, behind, level + 1, height, width, channels)
+        above = _start(first, behind, level + 1, height, width, channels)
         half = tl.maximum(columns >> 1, 1)
         for j in tl.static_range(2):
             to_row = (row >> 1) - j
@@ -179,7 +183,6 @@ def _gather(
             for i in tl.static_range(2):
                 to_column = (column >> 1) - i
                 share = row_share * _share(to_column, column, columns)
-                at = above + (to_row * half + to_column) * channels + channel
+                at = coarser_levels + above + (to_row * half + to_column) * channels + channel
                 total += tl.load(at, mask=deep & (share > 0.0), other=0.0) * share
-    to = tl.where(level > 0, start, out + first * channels)
-    tl.store(to + number, total, mask=inside)
+    tl.store(out + start + number, total, mask=inside)
