@@ -1,9 +1,9 @@
-"""Compiles what the calls of one folder of ops launch, for GPUs that need not be there.
+"""Compiles what the calls of some folders of ops launch, for GPUs that need not be there.
 
-Run as a program: `python cross_compile.py rasterize first cuda:80 hip:gfx942`, not with TRITON_INTERPRET. Kernels
-are not run: what a call computes is garbage. "first": of kernels that are launched with several constants only the
-first variant becomes machine code, the others go as far as Triton's own code, where types are checked; this takes a
-tenth of the time. "every": all become machine code.
+Run as a program, not with TRITON_INTERPRET: `python cross_compile.py rasterize,layers first cuda:80 hip:gfx942`.
+Kernels are not run: what a call computes is garbage. "first": of kernels that are launched with several constants only
+the first variant becomes machine code, the others go as far as Triton's own code, where types are checked; this takes
+a tenth of the time. "every": all become machine code.
 """
 
 import sys
@@ -117,7 +117,7 @@ class Compiler:
             check_types(ASTSource(kernel, signature, constants), next(iter(self.targets.values())), options)
 
 
-def main(folder: str, variants: str, targets: list[str]) -> None:
+def main(folders: str, variants: str, targets: list[str]) -> None:
     compiler = Compiler(variants == "every", targets)
     JITFunction.run = lambda self, *arguments, **named: compiler.run(self, *arguments, **named)  # type: ignore
     from calls import calls
@@ -127,7 +127,7 @@ def main(folder: str, variants: str, targets: list[str]) -> None:
 
     launch.read_count = lambda count: 8
     for deterministic in (False, True):
-        for call in calls(folder):
+        for call in (call for folder in folders.split(",") for call in calls(folder)):
             torch.use_deterministic_algorithms(deterministic)
             library.gpu_kernel(call.op)(*call.arguments)
             torch.use_deterministic_algorithms(False)

@@ -91,13 +91,15 @@ def test_small_scenes(folder: str) -> None:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_order_of_programs(folder: str) -> None:
     """Fails if a program relies on another one to have run before, or deterministic sums depend on their order."""
+    compared = set()  # bits, of the first call of each op: that takes another run
     for call in calls(folder):
         with deterministic_algorithms():
-            forward = by_gpu(call)
             with last_program_first():
                 backward = by_gpu(call)
-        assert_agree(call, backward, forward, 0)
-        assert_agree(call, forward, by_native(call), call.tolerance)
+            assert_agree(call, backward, by_native(call), call.tolerance)
+            if call.op not in compared:
+                compared.add(call.op)
+                assert_agree(call, by_gpu(call), backward, 0)
 
 
 @needs_device
