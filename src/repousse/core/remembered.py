@@ -9,6 +9,11 @@ from torch.utils.weak import WeakTensorKeyDictionary
 _T = TypeVar("_T")
 
 
+def version(tensor: Tensor) -> int | None:
+    """A number that grows when the tensor is changed; None for those of inference mode, which have none."""
+    return None if tensor.is_inference() else tensor._version
+
+
 class Remembered:
     """One finding per tensor, kept while the tensor lives, until it is changed or something else is asked."""
 
@@ -17,7 +22,7 @@ class Remembered:
 
     def get(self, tensor: Tensor, question: Any, find: Callable[[], _T]) -> _T:
         """What `find` returns, or returned before for this tensor and an equal `question`."""
-        state = None if tensor.is_inference() else tensor._version, question
+        state = version(tensor), question
         known = self._findings.get(tensor)
         if known is None or known[0] != state:
             known = state, find()

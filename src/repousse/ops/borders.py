@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdRef
 
-from repousse.core.remembered import Remembered
+from repousse.core.remembered import Remembered, version
 from repousse.geometry import Topology
 from repousse.ops.gpu.capture import is_capturing
 from repousse.ops.rasterize import Fragments
@@ -26,13 +26,12 @@ def check_faces(caller: str, faces: Tensor, rasterized: Tensor) -> None:
     """Raise ValueError if the topology was built from other faces than those drawn."""
     if faces.data_ptr() == rasterized.data_ptr() or is_capturing(faces):
         return
-    versions = [None if tensor.is_inference() else tensor._version for tensor in (faces, rasterized)]
 
     def equal() -> bool:
         return torch.equal(faces, rasterized)
 
     # On a GPU comparing waits for it: done once for each pair.
-    if not (equal() if faces.is_cpu else _equal.get(rasterized, (WeakIdRef(faces), versions), equal)):
+    if not (equal() if faces.is_cpu else _equal.get(rasterized, (WeakIdRef(faces), version(faces)), equal)):
         raise ValueError(f"{caller}: `topology` was built from other faces than those that were rasterized.")
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdRef
 
-from repousse.core.remembered import Remembered
+from repousse.core.remembered import Remembered, version
 from repousse.geometry import Attribute, Mesh
 
 
@@ -47,7 +47,7 @@ def _vertices(faces: Tensor, uv: Attribute) -> tuple[Tensor, int]:
 
     if faces.is_cpu:
         return _distinct(faces, uv)
-    versions = [None if tensor.is_inference() else tensor._version for tensor in (faces, uv.faces)]
+    versions = version(faces), version(uv.faces)
     return _found.get(uv.values, (WeakIdRef(faces), WeakIdRef(uv.faces), versions), find)
 
 

@@ -4,10 +4,9 @@ import torch
 from torch import Tensor
 
 from repousse.core.remembered import Remembered
-from repousse.ops.gpu.capture import is_capturing
+from repousse.ops.gpu.capture import keep_for_graphs
 
 _copies = Remembered()
-_captured: list[Tensor] = []
 
 
 def ranges_on(device: torch.device, ranges: Tensor) -> Tensor:
@@ -17,7 +16,8 @@ def ranges_on(device: torch.device, ranges: Tensor) -> Tensor:
     is used while a graph is captured is kept for good: whoever replays the graph reads it again, even if `ranges` is
     gone by then.
     """
-    found = _copies.get(ranges, device, lambda: ranges.contiguous().to(device=device, dtype=torch.int64, copy=True))
-    if is_capturing(found):
-        _captured.append(found)
-    return found
+
+    def copy() -> Tensor:
+        return ranges.contiguous().to(device=device, dtype=torch.int64, copy=True)
+
+    return keep_for_graphs(_copies.get(ranges, device, copy))

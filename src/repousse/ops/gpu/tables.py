@@ -5,7 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
-from repousse.ops.gpu.capture import is_capturing
+from repousse.ops.gpu.capture import keep_for_graphs
 
 Rows = tuple[tuple[int, ...], ...]
 
@@ -15,15 +15,9 @@ def _made(rows: Rows, device: torch.device) -> Tensor:
     return torch.tensor(rows, dtype=torch.int64).to(device)
 
 
-_captured: list[Tensor] = []
-
-
 def table(rows: Rows, device: torch.device) -> Tensor:
     """int64 (len(rows), numbers). Only the first call with the same rows waits for the device.
 
     A table that is used while a graph is captured is kept for good: whoever replays the graph reads it again.
     """
-    found = _made(rows, device)
-    if is_capturing(found):
-        _captured.append(found)
-    return found
+    return keep_for_graphs(_made(rows, device))
